@@ -1,0 +1,1 @@
+"""The `heygen-hf` command line: one small file a command, no logic."""

@@ -1,0 +1,1 @@
+"""One file a task: data, model, trainer, export, evaluation and card, read from top to bottom."""
