@@ -1,3 +1,74 @@
-"""Train, evaluate and publish video generators with the Hugging Face tools you already know."""
+"""Train, evaluate and publish video generators with the Hugging Face tools you already know.
+
+The names below are loaded on first use (PEP 562), so `import heygen_hf` costs nothing and does not import torch.
+
+transformers' Auto classes know the families of this package once `heygen_hf.models` is imported. Taking any
+model, pipeline, trainer or processor from this module does that; a program that uses the Auto classes alone says so::
+
+    import heygen_hf.models
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained("outputs/moving_digits", subfolder="transformer")
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heygen_hf.data import VideoTextCollator as VideoTextCollator
+    from heygen_hf.data import build_tokenizer as build_tokenizer
+    from heygen_hf.data import load_video_dataset as load_video_dataset
+    from heygen_hf.data import render_moving_digits as render_moving_digits
+    from heygen_hf.evaluation import attribute_accuracy as attribute_accuracy
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig as ConvVideoEncoderConfig
+    from heygen_hf.models.conv_video_encoder import (
+        ConvVideoEncoderForVideoClassification as ConvVideoEncoderForVideoClassification,
+    )
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderModel as ConvVideoEncoderModel
+    from heygen_hf.models.video_transformer import VideoTransformerConfig as VideoTransformerConfig
+    from heygen_hf.models.video_transformer import (
+        VideoTransformerForVideoGeneration as VideoTransformerForVideoGeneration,
+    )
+    from heygen_hf.models.video_transformer import VideoTransformerModel as VideoTransformerModel
+    from heygen_hf.pipelines import VideoGenerationPipeline as VideoGenerationPipeline
+    from heygen_hf.processing import VideoProcessor as VideoProcessor
+    from heygen_hf.training import VideoGenerationTrainer as VideoGenerationTrainer
+    from heygen_hf.training import VideoGenerationTrainingArguments as VideoGenerationTrainingArguments
 
 __version__ = "0.1.0"
+
+# room -> its names here
+_ROOMS: dict[str, tuple[str, ...]] = {
+    "heygen_hf.models.video_transformer": (
+        "VideoTransformerConfig",
+        "VideoTransformerModel",
+        "VideoTransformerForVideoGeneration",
+    ),
+    "heygen_hf.models.conv_video_encoder": (
+        "ConvVideoEncoderConfig",
+        "ConvVideoEncoderModel",
+        "ConvVideoEncoderForVideoClassification",
+    ),
+    "heygen_hf.pipelines": ("VideoGenerationPipeline",),
+    "heygen_hf.training": ("VideoGenerationTrainer", "VideoGenerationTrainingArguments"),
+    "heygen_hf.processing": ("VideoProcessor",),
+    "heygen_hf.data": ("load_video_dataset", "render_moving_digits", "build_tokenizer", "VideoTextCollator"),
+    "heygen_hf.evaluation": ("attribute_accuracy",),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = ["__version__", *sorted(_ROOM_OF)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if _ROOM_OF[name] != "heygen_hf.data":  # rendering or reading data needs no model
+        importlib.import_module("heygen_hf.models.auto")
+    value = getattr(importlib.import_module(_ROOM_OF[name]), name)
+    globals()[name] = value  # the next access does not come through here
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
