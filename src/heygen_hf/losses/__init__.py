@@ -1,0 +1,16 @@
+"""Losses and objectives, one a file, in plain torch."""
+
+from heygen_hf.losses.ddpm import DDPMObjective
+from heygen_hf.losses.flow_matching import FlowMatchingObjective
+from heygen_hf.losses.objective import DenoisingObjective, ObjectiveOutput, PredictionType
+from heygen_hf.losses.timesteps import shift_timesteps, stratified_uniform
+
+__all__ = [
+    "DDPMObjective",
+    "DenoisingObjective",
+    "FlowMatchingObjective",
+    "ObjectiveOutput",
+    "PredictionType",
+    "shift_timesteps",
+    "stratified_uniform",
+]

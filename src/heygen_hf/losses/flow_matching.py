@@ -1,0 +1,46 @@
+"""Flow matching on straight paths (Lipman et al. 2022, arXiv:2210.02747; Liu et al. 2022, arXiv:2209.03003)."""
+
+import torch
+
+from heygen_hf.losses.objective import DenoisingObjective, PredictionType
+from heygen_hf.losses.timesteps import per_frame
+
+
+class FlowMatchingObjective(DenoisingObjective):
+    """`noisy = (1 - t) * sample + t * noise`; the velocity is `noise - sample`.
+
+    Predicting the sample with the loss on the velocity (Li & He 2025, arXiv:2511.13720) is what lets large pixel
+    patches work: a clean patch lies on a low-dimensional manifold, noise does not.
+
+    Example:
+        >>> objective = FlowMatchingObjective(prediction_type="sample", timestep_shift=4.0)
+        >>> output = objective(lambda noisy, t: torch.zeros_like(noisy), sample=x, noise=torch.randn_like(x), timestep=t)
+    """
+
+    name = "flow_matching"
+
+    def signal_and_noise(self, timestep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return 1 - timestep, timestep
+
+    def velocity(self, sample: torch.Tensor, noise: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        if self.prediction_type != "sample":
+            return noise - sample
+        # Written with the same bounded divisor as the estimate, so that a perfect sample has loss 0 at every timestep.
+        t = per_frame(timestep, sample)
+        return (noise - sample) * t / t.clamp(min=self.min_timestep)
+
+    def convert(
+        self, prediction: torch.Tensor, noisy: torch.Tensor, timestep: torch.Tensor, *, to: PredictionType
+    ) -> torch.Tensor:
+        if to == self.prediction_type:
+            return prediction
+        t = per_frame(timestep, noisy)
+        if self.prediction_type == "sample":
+            velocity = (noisy - prediction) / t.clamp(min=self.min_timestep)
+        elif self.prediction_type == "velocity":
+            velocity = prediction
+        else:
+            velocity = (prediction - noisy) / (1 - t).clamp(min=self.min_timestep)
+        if to == "velocity":
+            return velocity
+        return noisy - t * velocity if to == "sample" else noisy + (1 - t) * velocity

@@ -1,0 +1,19 @@
+"""The video generation transformer."""
+
+from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
+from heygen_hf.models.video_transformer.modeling_video_transformer import (
+    VideoTransformerForVideoGeneration,
+    VideoTransformerModel,
+    VideoTransformerOutput,
+    VideoTransformerPreTrainedModel,
+)
+from heygen_hf.models.video_transformer.objective_video_transformer import build_objective
+
+__all__ = [
+    "VideoTransformerConfig",
+    "VideoTransformerForVideoGeneration",
+    "VideoTransformerModel",
+    "VideoTransformerOutput",
+    "VideoTransformerPreTrainedModel",
+    "build_objective",
+]
