@@ -1,9 +1,9 @@
 """Train, evaluate and publish video generators with the Hugging Face tools you already know.
 
-The names below are loaded on first use (PEP 562), so `import heygen_hf` costs nothing and does not import torch.
+The names below are loaded on first use (PEP 562): `import heygen_hf` costs nothing and does not import torch.
 
-transformers' Auto classes know the families of this package once `heygen_hf.models` is imported. Taking any
-model, pipeline, trainer or processor from this module does that; a program that uses the Auto classes alone says so::
+transformers' Auto classes know the families of this package once `heygen_hf.models` is imported. Taking a
+model, pipeline, trainer or processor from here does that; a program that uses Auto classes alone says so::
 
     import heygen_hf.models
     from transformers import AutoModel

@@ -57,7 +57,8 @@ def require(name: str) -> ModuleType:
         reason = error
     first_line = (str(reason).strip() or type(reason).__name__).splitlines()[0]
     raise ImportError(
-        f"{name} is installed and fails to import ({first_line}); for a version that fits: {remedy}", name=name
+        f"{name} is installed and fails to import ({first_line}); for a version that fits: {remedy}",
+        name=name,
     ) from reason
 
 

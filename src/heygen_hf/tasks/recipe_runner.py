@@ -1,0 +1,41 @@
+"""From a recipe's path to its task: what `heygen-hf train` calls."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from heygen_hf.tasks.recipe import load_recipe
+from heygen_hf.tasks.registry import task_module
+
+
+def run_recipe(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    resume: str | None = None,
+    overwrite: bool = False,
+    command: Sequence[str] | None = None,
+) -> Any:
+    """Run the recipe at `path`.
+
+    Args:
+        path: a YAML recipe.
+        overrides: `section.key=value` laid over it.
+        resume: None or `"none"` to start anew, `"auto"` to go on from the run's newest checkpoint where there
+            is one, or the path of a checkpoint folder.
+        overwrite: replace a run that `output_dir` already holds; otherwise that is an error.
+        command: the command line that asked for this, for the run's records.
+
+    Returns:
+        What the task's `run` returns.
+    """
+    if resume == "none":
+        resume = None
+    if resume is not None and overwrite:
+        raise ValueError(f"resume={resume!r} keeps the run and overwrite=True deletes it: give one of them")
+    if resume not in (None, "auto") and not Path(resume).is_dir():
+        raise FileNotFoundError(f"no checkpoint folder at {resume}; give one, or auto for the run's newest")
+    recipe = load_recipe(path, overrides)
+    return task_module(recipe.task).run(
+        recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
+    )
