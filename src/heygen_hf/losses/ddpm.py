@@ -1,10 +1,8 @@
 """Denoising diffusion on a discrete variance-preserving schedule (Ho et al. 2020, arXiv:2006.11239)."""
 
-import math
-
 import torch
 
-from heygen_hf.losses.objective import DenoisingObjective, PredictionType
+from heygen_hf.losses.objective import SMALLEST_DIVISOR, DenoisingObjective, PredictionType
 from heygen_hf.losses.timesteps import per_frame
 
 BETA_START, BETA_END = 0.0001, 0.02
@@ -42,16 +40,21 @@ class DDPMObjective(DenoisingObjective):
         return signal_factor * noise - noise_factor * sample
 
     def convert(
-        self, prediction: torch.Tensor, noisy: torch.Tensor, timestep: torch.Tensor, *, to: PredictionType
+        self,
+        prediction: torch.Tensor,
+        noisy: torch.Tensor,
+        timestep: torch.Tensor,
+        *,
+        to: PredictionType,
+        min_divisor: float = SMALLEST_DIVISOR,
     ) -> torch.Tensor:
         if to == self.prediction_type:
             return prediction
         signal_factor, noise_factor = self.signal_and_noise(per_frame(timestep, noisy))
-        smallest = math.sqrt(torch.finfo(torch.float32).eps)
         if self.prediction_type == "velocity":
             sample = signal_factor * noisy - noise_factor * prediction
         elif self.prediction_type == "noise":
-            sample = (noisy - noise_factor * prediction) / signal_factor.clamp(min=smallest)
+            sample = (noisy - noise_factor * prediction) / signal_factor.clamp(min=min_divisor)
         else:
             sample = prediction
         if to == "sample":
@@ -59,5 +62,5 @@ class DDPMObjective(DenoisingObjective):
         if self.prediction_type == "noise":
             noise = prediction
         else:
-            noise = (noisy - signal_factor * sample) / noise_factor.clamp(min=self.min_timestep)
+            noise = (noisy - signal_factor * sample) / noise_factor.clamp(min=min_divisor)
         return noise if to == "noise" else signal_factor * noise - noise_factor * sample

@@ -2,7 +2,7 @@
 
 import torch
 
-from heygen_hf.losses.objective import DenoisingObjective, PredictionType
+from heygen_hf.losses.objective import SMALLEST_DIVISOR, DenoisingObjective, PredictionType
 from heygen_hf.losses.timesteps import per_frame
 
 
@@ -30,17 +30,23 @@ class FlowMatchingObjective(DenoisingObjective):
         return (noise - sample) * t / t.clamp(min=self.min_timestep)
 
     def convert(
-        self, prediction: torch.Tensor, noisy: torch.Tensor, timestep: torch.Tensor, *, to: PredictionType
+        self,
+        prediction: torch.Tensor,
+        noisy: torch.Tensor,
+        timestep: torch.Tensor,
+        *,
+        to: PredictionType,
+        min_divisor: float = SMALLEST_DIVISOR,
     ) -> torch.Tensor:
         if to == self.prediction_type:
             return prediction
         t = per_frame(timestep, noisy)
         if self.prediction_type == "sample":
-            velocity = (noisy - prediction) / t.clamp(min=self.min_timestep)
+            velocity = (noisy - prediction) / t.clamp(min=min_divisor)
         elif self.prediction_type == "velocity":
             velocity = prediction
         else:
-            velocity = (prediction - noisy) / (1 - t).clamp(min=self.min_timestep)
+            velocity = (prediction - noisy) / (1 - t).clamp(min=min_divisor)
         if to == "velocity":
             return velocity
         return noisy - t * velocity if to == "sample" else noisy + (1 - t) * velocity

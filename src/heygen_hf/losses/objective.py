@@ -10,6 +10,9 @@ import torch
 from heygen_hf.losses.timesteps import per_frame, shift_timesteps, stratified_uniform
 
 PredictionType = Literal["sample", "velocity", "noise"]
+# Below it float32 has no digits left to divide.
+SMALLEST_DIVISOR = 1e-4
+
 Denoise = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -35,8 +38,8 @@ class DenoisingObjective(ABC):
         prediction_type: what `denoise` returns.
         loss_space: in which of the three the squared error is taken; a prediction of another kind is converted.
         timestep_shift: how far training timesteps lean towards noise (`shift_timesteps`); 1.0 is uniform.
-        min_timestep: divisions by the timestep treat it as at least this, so that the loss on the velocity of a
-            predicted sample stays bounded near 0.
+        min_timestep: the loss divides by the timestep as if it were at least this, so that the velocity of a
+            predicted sample stays bounded near 0. Sampling divides by the timestep as it is.
     """
 
     name: str
@@ -70,13 +73,20 @@ class DenoisingObjective(ABC):
 
     @abstractmethod
     def convert(
-        self, prediction: torch.Tensor, noisy: torch.Tensor, timestep: torch.Tensor, *, to: PredictionType
+        self,
+        prediction: torch.Tensor,
+        noisy: torch.Tensor,
+        timestep: torch.Tensor,
+        *,
+        to: PredictionType,
+        min_divisor: float = SMALLEST_DIVISOR,
     ) -> torch.Tensor:
         """The prediction (of `self.prediction_type`) at `noisy` as a sample, a velocity or a noise.
 
         Args:
             prediction, noisy: `(batch, frames, channels, height, width)`.
             timestep: `(batch,)` or `(batch, frames)`.
+            min_divisor: divisors that vanish with the timestep are kept at least this large.
         """
 
     @abstractmethod
@@ -119,7 +129,7 @@ class DenoisingObjective(ABC):
         target = {"sample": sample, "noise": noise}.get(self.loss_space)
         if target is None:
             target = self.velocity(sample, noise, timestep)
-        estimate = self.convert(prediction, noisy, timestep, to=self.loss_space)
+        estimate = self.convert(prediction, noisy, timestep, to=self.loss_space, min_divisor=self.min_timestep)
         return mean_over_generated_frames((estimate - target).square(), timestep)
 
 

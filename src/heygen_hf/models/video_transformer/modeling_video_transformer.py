@@ -5,6 +5,7 @@ Shape legend: batch B, frames F, channels C, height H, width W; a token grid T Ã
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -38,6 +39,7 @@ from heygen_hf.layers import (
     timestep_features,
     unpatchify,
 )
+from heygen_hf.losses import DenoisingObjective
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 from heygen_hf.models.video_transformer.objective_video_transformer import build_objective
 
@@ -493,8 +495,12 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
     def __init__(self, config: VideoTransformerConfig) -> None:
         super().__init__(config)
         self.transformer = VideoTransformerModel(config)
-        self.objective = build_objective(config)
         self.post_init()
+
+    @cached_property
+    def objective(self) -> DenoisingObjective:
+        """What the model is trained to do, built from the configuration at first use."""
+        return build_objective(self.config)
 
     @can_return_tuple
     def forward(

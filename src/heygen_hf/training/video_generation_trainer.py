@@ -1,0 +1,292 @@
+"""The trainer of video generators: `transformers.Trainer` with reproducible noise, EMA and a fixed validation loss."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EvalPrediction, PreTrainedModel, Trainer
+from transformers.trainer_utils import rotate_checkpoints
+
+from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
+from heygen_hf.training.callbacks import SampleVideos, UpdateAverage
+from heygen_hf.training.checkpoints import (
+    STAGING,
+    check_same_architecture,
+    checkpoint_problem,
+    publish_checkpoint,
+)
+from heygen_hf.training.ema import ExponentialMovingAverage
+from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
+from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
+from heygen_hf.training.schedules import step_schedule_with_warmup
+from heygen_hf.training.throughput import ThroughputMeter
+from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
+
+EMA_FILE = "ema.safetensors"
+
+
+class VideoGenerationTrainer(Trainer):
+    """Trains a `VideoTransformerForVideoGeneration`.
+
+    Beyond `Trainer`:
+
+    - Noise, timesteps and condition dropout depend on (seed, optimiser step, position in the global batch), so the
+      number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
+    - EMA weights (`ema_decay`), saved beside the raw ones, used by `evaluate` and inside `with trainer.ema_weights():`.
+    - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
+    - Checkpoints are complete or absent; the last good one survives a kill during a save.
+    - `samples_per_second`, `tokens_per_second` and `data_wait_share` beside every logged loss.
+
+    Args:
+        model: the generator.
+        args: `VideoGenerationTrainingArguments`.
+        write_samples: called with the step every `args.sample_steps` steps on the main process, EMA weights applied.
+        others: as for `Trainer`. Batches are the model's keyword arguments (`pixel_values`, `input_ids`, …).
+    """
+
+    args: VideoGenerationTrainingArguments
+
+    def __init__(
+        self,
+        model: VideoTransformerForVideoGeneration,
+        args: VideoGenerationTrainingArguments,
+        *,
+        write_samples: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self.generator_config = model.config
+        self.objective = model.objective
+        self.throughput = ThroughputMeter()
+        self.ema: ExponentialMovingAverage | None = None
+        self._checkpoint_root: str | None = None
+        self._micro_step = 0
+        self._last_step = -1
+        self._eval_position = 0
+        super().__init__(model=model, args=args, **options)
+        # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
+        self.compute_metrics = self._mean_loss_per_timestep
+        if args.ema_decay is not None:
+            self.ema = ExponentialMovingAverage(self.model, decay=args.ema_decay)
+            # Before the samples' callback, so that they show the step's own average.
+            self.add_callback(UpdateAverage(self.ema))
+        if args.compiles_blocks:
+            compile_blocks(self.model)
+        if write_samples is not None:
+            self.add_callback(SampleVideos(lambda step: self._sample(write_samples, step)))
+
+    # Training.
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,  # noqa: ARG002
+    ) -> Any:
+        pixel_values = inputs["pixel_values"]
+        draw = draw_noise(
+            pixel_values.shape[1:],
+            positions=self._next_positions(pixel_values.shape[0]),
+            global_batch_size=self._global_batch_size,
+            seed=self.args.seed,
+            step=self.state.global_step,
+            condition_dropout=self.generator_config.condition_dropout,
+            draw_timesteps=self.objective.draw_timesteps,
+        )
+        device = pixel_values.device
+        outputs = model(
+            **inputs,
+            noise=draw.noise.to(device),
+            timestep=draw.timestep.to(device),
+            condition_dropout_mask=draw.condition_dropout_mask.to(device),
+        )
+        self._count_tokens(inputs)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
+        loss = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise ValueError(
+                f"the training loss is {loss.item()} at step {self.state.global_step + 1}: lower the learning rate or "
+                "set precision=fp32; the last good checkpoint is kept."
+            )
+        return loss
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        with self.throughput.waiting():
+            return super().get_batch_samples(*args, **kwargs)
+
+    def _next_positions(self, batch_size: int) -> list[int]:
+        if self.state.global_step != self._last_step:
+            self._last_step, self._micro_step = self.state.global_step, 0
+        positions = positions_in_global_batch(
+            batch_size=batch_size,
+            nominal_batch_size=self.args.per_device_train_batch_size,
+            micro_step=self._micro_step,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+        )
+        self._micro_step += 1
+        return positions
+
+    @property
+    def _global_batch_size(self) -> int:
+        args = self.args
+        return args.per_device_train_batch_size * args.gradient_accumulation_steps * self.accelerator.num_processes
+
+    def _count_tokens(self, inputs: dict[str, Any]) -> None:
+        batch, frames, _, height, width = inputs["pixel_values"].shape
+        patch = self.generator_config.patch_size
+        tokens = (frames // patch[0]) * (height // patch[1]) * (width // patch[2])
+        tokens += inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
+        processes = self.accelerator.num_processes
+        self.throughput.add(samples=batch * processes, tokens=batch * tokens * processes)
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        if self.optimizer is None and self.args.optimizer == "muon":
+            matrices, others = split_for_muon(self.model if model is None else model)
+            self.optimizer = MuonWithAdamW(
+                matrices,
+                others,
+                muon_lr=self.args.muon_learning_rate,
+                adamw_lr=self.args.learning_rate,
+                momentum=self.args.muon_momentum,
+                betas=(self.args.adam_beta1, self.args.adam_beta2),
+                eps=self.args.adam_epsilon,
+                weight_decay=self.args.weight_decay,
+            )
+            return self.optimizer
+        return super().create_optimizer(model)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        if self.lr_scheduler is None and self.args.step_schedule_milestones:
+            self.lr_scheduler = step_schedule_with_warmup(
+                self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                milestones=self.args.step_schedule_milestones,
+                factor=self.args.step_schedule_factor,
+            )
+            return self.lr_scheduler
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        self.throughput.reset()
+        return super().train(*args, **kwargs)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        if "loss" in logs:
+            logs.update(self.throughput.read())
+        super().log(logs, start_time)
+
+    # Evaluation and samples, with the averaged weights.
+
+    @contextmanager
+    def ema_weights(self) -> Iterator[None]:
+        """Within the context the model holds the EMA weights (its own when there is no EMA)."""
+        with self.ema.applied() if self.ema is not None else nullcontext():
+            yield
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        with self.throughput.paused(), self.ema_weights():
+            self._eval_position = 0
+            return super().evaluate(*args, **kwargs)
+
+    def _sample(self, write_samples: Callable[[int], None], step: int) -> None:
+        with self.throughput.paused(), self.ema_weights():
+            was_training = self.model.training
+            self.model.eval()
+            write_samples(step)
+            self.model.train(was_training)
+
+    @torch.no_grad()
+    def prediction_step(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,  # noqa: ARG002
+        ignore_keys: list[str] | None = None,  # noqa: ARG002
+    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+        """Losses `(batch, eval timesteps)` at noise that depends on the clip's position alone."""
+        inputs = self._prepare_inputs(inputs)
+        pixel_values = inputs["pixel_values"]
+        batch, device = pixel_values.shape[0], pixel_values.device
+        first = self._eval_position * self.accelerator.num_processes + self.accelerator.process_index * batch
+        self._eval_position += batch
+        noise = torch.stack(
+            [torch.randn(pixel_values.shape[1:], generator=generator_for(first + i)) for i in range(batch)]
+        ).to(device)
+        losses = []
+        for timestep in self.args.eval_timesteps:
+            at = torch.full((batch,), timestep, device=device)
+            with self.compute_loss_context_manager():
+                losses.append(model(**inputs, noise=noise, timestep=at).loss_per_sample.float())
+        return None, torch.stack(losses, dim=1), torch.arange(first, first + batch, device=device)
+
+    def _mean_loss_per_timestep(self, prediction: EvalPrediction) -> dict[str, float]:
+        losses = np.asarray(prediction.predictions)
+        figures = {f"loss_at_{t:g}": float(losses[:, i].mean()) for i, t in enumerate(self.args.eval_timesteps)}
+        return {"loss": float(losses.mean()), **figures}
+
+    # Checkpoints.
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return self._checkpoint_root or super()._get_output_dir(trial)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Trainer's checkpoint and the EMA, written beside the others and renamed when whole."""
+        root = Path(super()._get_output_dir(trial))
+        name = f"checkpoint-{self.state.global_step}"
+        staging = root / STAGING
+        with self.throughput.paused():
+            if self.state.best_global_step:
+                self.state.best_model_checkpoint = str(root / f"checkpoint-{self.state.best_global_step}")
+            self._checkpoint_root = str(staging)
+            try:
+                super()._save_checkpoint(model, trial)
+            except OSError as error:
+                raise ValueError(
+                    f"saving {name} failed ({error.strerror or error}); the previous checkpoint is untouched. "
+                    "Free some space, then continue with --resume auto."
+                ) from error
+            finally:
+                self._checkpoint_root = None
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                staged = staging / name
+                if self.ema is not None:
+                    self.ema.save(staged / EMA_FILE)
+                # Trainer pickles its arguments; a checkpoint of ours holds no pickle that is read back as objects.
+                (staged / "training_args.bin").unlink(missing_ok=True)
+                (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
+                publish_checkpoint(staged, root / name)
+                rotate_checkpoints(
+                    output_dir=str(root),
+                    save_total_limit=self.args.save_total_limit,
+                    best_model_checkpoint=self.state.best_model_checkpoint,
+                    use_mtime=False,
+                )
+            self.accelerator.wait_for_everyone()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        problem = checkpoint_problem(Path(resume_from_checkpoint))
+        if problem is not None:
+            raise ValueError(f"cannot resume from {os.path.basename(resume_from_checkpoint)}: {problem}.")
+        check_same_architecture(Path(resume_from_checkpoint), self.generator_config)
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.ema is not None:
+            self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
+
+
+def compile_blocks(model: PreTrainedModel) -> None:
+    """Compile each repeated block in place: one compilation serves all of them, and names do not change."""
+    for module in model.modules():
+        if isinstance(module, nn.ModuleList):
+            for block in module:
+                block.compile()
