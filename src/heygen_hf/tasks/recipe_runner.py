@@ -1,5 +1,6 @@
 """From a recipe's path to its task: what `heygen-hf train` calls."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,22 @@ def run_recipe(
     if resume not in (None, "auto") and not Path(resume).is_dir():
         raise FileNotFoundError(f"no checkpoint folder at {resume}; give one, or auto for the run's newest")
     recipe = load_recipe(path, overrides)
+    _join_cpu_processes()
     return task_module(recipe.task).run(
         recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
     )
+
+
+def _join_cpu_processes() -> None:
+    """Make several processes on a machine without a GPU one run.
+
+    `accelerate launch` and `torchrun` start them, but transformers joins them (through gloo) only when told
+    to use the CPU; otherwise each believes it is alone, and all of them write the same run.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None or accelerator.type == "mps":
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")

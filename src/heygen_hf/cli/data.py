@@ -1,0 +1,44 @@
+"""`heygen-hf data …`: the embedded data sets, written as the folders that users have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+data_app = typer.Typer(help="Write an embedded data set to a folder.", no_args_is_help=True)
+
+
+@data_app.callback()
+def _group() -> None:
+    # With a callback a single command stays a subcommand: `data moving-digits`, not `data`.
+    pass
+
+
+@data_app.command("moving-digits")
+def moving_digits(
+    output_dir: Annotated[Path, typer.Option(help="The folder to write: train/, validation/ and test/.")],
+    num_train: Annotated[int | None, typer.Option(help="Training clips.", min=1)] = None,
+    num_validation: Annotated[int | None, typer.Option(help="Validation clips.", min=1)] = None,
+    num_test: Annotated[int | None, typer.Option(help="Test clips.", min=1)] = None,
+    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.", min=1)] = None,
+    num_frames: Annotated[int | None, typer.Option(help="Frames a clip.", min=1)] = None,
+    frame_rate: Annotated[int | None, typer.Option(help="Frames a second.", min=1)] = None,
+    digit_size: Annotated[int | None, typer.Option(help="Height of the digit in pixels.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same files.", min=0)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
+) -> None:
+    """Render handwritten digits that move: .mp4 files with captions such as "a red 7 moves left"."""
+    from heygen_hf.data import render_moving_digits
+
+    options = {
+        "num_train": num_train,
+        "num_validation": num_validation,
+        "num_test": num_test,
+        "image_size": image_size,
+        "num_frames": num_frames,
+        "frame_rate": frame_rate,
+        "digit_size": digit_size,
+        "seed": seed,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    render_moving_digits(output_dir, overwrite=overwrite, **given)

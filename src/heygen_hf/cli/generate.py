@@ -1,0 +1,60 @@
+"""`heygen-hf generate`: videos from a run's exported model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def generate(
+    run: Annotated[Path, typer.Argument(help="A run's folder, for example outputs/moving_digits.")],
+    prompt: Annotated[list[str] | None, typer.Option(help="What to show; repeat it for several.")] = None,
+    prompt_file: Annotated[Path | None, typer.Option(help="A text file with one prompt a line.")] = None,
+    num_videos: Annotated[int, typer.Option(help="Videos for each prompt.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Video i is made with seed + i.", min=0)] = 0,
+    output_dir: Annotated[Path, typer.Option(help="Gets the .mp4 files and metadata.jsonl.")] = Path("out"),
+    num_inference_steps: Annotated[int | None, typer.Option(help="Denoising steps.", min=1)] = None,
+    guidance_scale: Annotated[float | None, typer.Option(help="1 is no guidance.", min=0)] = None,
+    num_frames: Annotated[int | None, typer.Option(help="Frames a video.", min=1)] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels.", min=1)] = None,
+    width: Annotated[int | None, typer.Option(help="Pixels.", min=1)] = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second of the files written.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Videos made at once.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …; a GPU if there is one.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace videos already there.")] = False,
+) -> None:
+    """Generate videos. Options that are left out take the sampling defaults saved with the model."""
+    from heygen_hf.tasks.text_to_video import generate as generate_videos
+
+    generate_videos(
+        run,
+        _prompts(prompt or [], prompt_file),
+        num_videos=num_videos,
+        seed=seed,
+        output_dir=output_dir,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        num_frames=num_frames,
+        height=height,
+        width=width,
+        frame_rate=frame_rate,
+        batch_size=batch_size,
+        device=device,
+        overwrite=overwrite,
+    )
+
+
+def _prompts(given: list[str], prompt_file: Path | None) -> list[str]:
+    prompts = list(given)
+    if prompt_file is not None:
+        if not prompt_file.is_file():
+            raise FileNotFoundError(
+                f"no prompt file at {prompt_file}; expected a text file, one prompt a line"
+            )
+        lines = prompt_file.read_text(encoding="utf-8").splitlines()
+        prompts += [line.strip() for line in lines if line.strip()]
+        if not prompts:
+            raise ValueError(f"{prompt_file} has no prompts; expected one a line")
+    if not prompts:
+        raise ValueError('nothing to generate: give --prompt "…" or --prompt-file prompts.txt')
+    return prompts

@@ -1,0 +1,97 @@
+"""`heygen-hf`: the commands put together, and errors as one line.
+
+Commands import what they run inside themselves, so `heygen-hf --help` loads neither torch nor transformers.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from heygen_hf.cli.data import data_app
+from heygen_hf.cli.doctor import doctor
+from heygen_hf.cli.evaluate import evaluate
+from heygen_hf.cli.generate import generate
+from heygen_hf.cli.train import train
+
+app = typer.Typer(
+    name="heygen-hf",
+    help="Train, evaluate and publish video generators with the Hugging Face tools you already know.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from heygen_hf import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    # Declared for --help; `main` takes it out of the arguments first, wherever it stands.
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the whole traceback of an error (or HEYGEN_HF_DEBUG=1).")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.add_typer(data_app, name="data")
+app.command()(doctor)
+app.command()(train)
+app.command()(generate)
+app.command()(evaluate)
+
+# What a user can put right. Anything else is a bug and keeps its traceback.
+_USER_ERRORS = (
+    ValueError,
+    ImportError,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+    IsADirectoryError,
+    PermissionError,
+)
+
+
+def main() -> NoReturn:
+    """The console script. Exit codes: 0 done, 1 something is broken, 2 the input cannot be used."""
+    arguments = sys.argv[1:]
+    debug = os.environ.get("HEYGEN_HF_DEBUG", "") not in ("", "0") or "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        app(args=arguments, prog_name="heygen-hf")
+    except _USER_ERRORS as error:
+        if debug:
+            raise
+        print_error(error)
+        raise SystemExit(2) from error
+    raise SystemExit(0)
+
+
+def print_error(error: BaseException) -> None:
+    """`error: …` on one line of stderr, in red where stderr is a terminal."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    if not _raised_here(error):
+        message = f"{type(error).__name__}: {message} (--debug shows where)"
+    Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}", style="bold red"))
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Whether our code raised it, with a message written for users; a library's may need its traceback."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    package = Path(__file__).resolve().parents[1]
+    return bool(frames) and Path(frames[-1][0].f_code.co_filename).resolve().is_relative_to(package)

@@ -1,0 +1,51 @@
+"""`heygen-hf train`: run a recipe."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[
+        Path, typer.Argument(help="A recipe, for example recipes/text_to_video/moving_digits.yaml.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="section.key=value", help="Values laid over the recipe's."),
+    ] = None,
+    resume: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|none|PATH",
+            help="Go on from the run's newest checkpoint where there is one (auto), or from the one at PATH.",
+        ),
+    ] = "none",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run that the output folder already holds.")
+    ] = False,
+) -> None:
+    """Train what a recipe describes, export it, evaluate it and write its card.
+
+    On several processes:
+    `accelerate launch --config_file recipes/accelerate/<machine>.yaml -m heygen_hf train …`
+    """
+    from heygen_hf.tasks import run_recipe
+
+    run_recipe(
+        recipe,
+        overrides or [],
+        resume=None if resume == "none" else resume,
+        overwrite=overwrite,
+        command=command_line(sys.argv[1:]),
+    )
+
+
+def command_line(arguments: list[str]) -> list[str]:
+    """What to type to run this again, for the run's records: no path of this machine's Python in it."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:  # started by accelerate or torchrun; the launcher's own command line is not known here
+        return ["torchrun", "--nproc_per_node", str(processes), "-m", "heygen_hf", *arguments]
+    return ["heygen-hf", *arguments]
