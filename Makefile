@@ -24,7 +24,7 @@ help:
 
 # Safe to run again: data that is there is used, a finished run says so, an interrupted one goes on.
 demo: $(VENV)/.core
-	test -e $(DATA)/unseen_triples.json || $(BIN)/heygen-hf data moving-digits --output-dir $(DATA) --overwrite
+	$(BIN)/heygen-hf data moving-digits --output-dir $(DATA)
 	$(BIN)/heygen-hf train recipes/text_to_video/moving_digits.yaml --resume auto
 	$(BIN)/heygen-hf generate $(RUN) --prompt "a red 7 moves left" --num-videos 4 --seed 0 --output-dir $(VIDEOS) --overwrite
 	$(BIN)/heygen-hf evaluate $(RUN)

@@ -22,7 +22,7 @@ def moving_digits(
     num_test: Annotated[int | None, typer.Option(help="Test clips.", min=1)] = None,
     image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.", min=1)] = None,
     num_frames: Annotated[int | None, typer.Option(help="Frames a clip.", min=1)] = None,
-    frame_rate: Annotated[int | None, typer.Option(help="Frames a second.", min=1)] = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
     digit_size: Annotated[int | None, typer.Option(help="Height of the digit in pixels.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same files.", min=0)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
@@ -41,4 +41,5 @@ def moving_digits(
         "seed": seed,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    render_moving_digits(output_dir, overwrite=overwrite, **given)
+    folder = render_moving_digits(output_dir, overwrite=overwrite, **given)
+    typer.echo(f"moving digits: {folder}")

@@ -1,0 +1,80 @@
+"""The command line as a whole: help, exit codes, and errors of one line."""
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from heygen_hf.cli import main as main_module
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_help_names_every_command(heygen_hf_command: Run) -> None:
+    result = heygen_hf_command("--help")
+    assert result.returncode == 0
+    for command in ("doctor", "data", "train", "generate", "evaluate"):
+        assert command in result.stdout
+
+
+def test_a_users_error_is_one_line_and_exit_code_2(heygen_hf_command: Run) -> None:
+    result = heygen_hf_command("train", "no/such/folder/with/a/rather/long/name/recipe.yaml", "training.x=1")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        "error: no/such/folder/with/a/rather/long/name/recipe.yaml is not there; "
+        "expected the path of a .yaml recipe\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["train", "x.yaml", "--debug"], {}), (["train", "x.yaml"], {"HEYGEN_HF_DEBUG": "1"})],
+)
+def test_debug_shows_the_traceback(
+    heygen_hf_command: Run, arguments: list[str], environment: dict[str, str]
+) -> None:
+    result = heygen_hf_command(*arguments, environment=environment)
+    assert "Traceback" in result.stderr
+    assert "RecipeError: x.yaml is not there" in result.stderr
+
+
+@pytest.fixture
+def raising(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Put a command of one's own in the place of the others, and start it."""
+
+    def start(command: Callable[[], object]) -> None:
+        app = typer.Typer(pretty_exceptions_enable=False)
+        app.command()(command)
+        monkeypatch.setattr(main_module, "app", app)
+        monkeypatch.setattr("sys.argv", ["heygen-hf"])
+        main_module.main()
+
+    return start
+
+
+def test_a_librarys_error_says_which_and_how_to_see_more(raising, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise ValueError("shapes\n  do not match")
+
+    with pytest.raises(SystemExit, match="2"):
+        raising(command)
+    expected = "error: ValueError: shapes do not match (--debug shows where)\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_bug_keeps_its_traceback(raising) -> None:
+    def command() -> None:
+        raise AssertionError("impossible")
+
+    with pytest.raises(AssertionError, match="impossible"):
+        raising(command)
+
+
+def test_success_is_exit_code_0(raising) -> None:
+    def command() -> None:
+        pass
+
+    with pytest.raises(SystemExit, match="0"):
+        raising(command)
