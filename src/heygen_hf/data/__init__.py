@@ -1,0 +1,34 @@
+"""From a folder of captioned clips to batches; every file is accounted for."""
+
+from heygen_hf.data.clip_dataset import VideoClipDataset, prepare_clips
+from heygen_hf.data.collators import VideoTextCollator, class_names
+from heygen_hf.data.decode import BadVideoError, VideoProperties, decode_frames, decode_video, probe_video
+from heygen_hf.data.encode import write_video
+from heygen_hf.data.frame_store import FrameStore, open_frame_store
+from heygen_hf.data.moving_digits import render_moving_digits
+from heygen_hf.data.report import DataReport
+from heygen_hf.data.sources import has_split, load_video_dataset
+from heygen_hf.data.splits import split_by_clip
+from heygen_hf.data.tokenization import build_tokenizer, load_tokenizer
+
+__all__ = [
+    "BadVideoError",
+    "DataReport",
+    "FrameStore",
+    "VideoClipDataset",
+    "VideoProperties",
+    "VideoTextCollator",
+    "build_tokenizer",
+    "class_names",
+    "decode_frames",
+    "decode_video",
+    "has_split",
+    "load_tokenizer",
+    "load_video_dataset",
+    "open_frame_store",
+    "prepare_clips",
+    "probe_video",
+    "render_moving_digits",
+    "split_by_clip",
+    "write_video",
+]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from heygen_hf.processing import VideoProcessor
+from heygen_hf.processing import FrameSelection, VideoProcessor
+from heygen_hf.processing.frame_sampling import BLACK_FRAME
 from heygen_hf.types import VideoClip
 
 if TYPE_CHECKING:
@@ -25,6 +26,18 @@ _FALLBACK_FRAME_RATE = 25.0  # for the rare file that declares none
 
 class BadVideoError(ValueError):
     """A file cannot be used as a clip; the message is the reason, without the file's name."""
+
+
+class ShortVideoError(BadVideoError):
+    """A file has fewer frames than were asked of it, though not none."""
+
+    def __init__(self, *, num_frames: int, asked_for: int) -> None:
+        super().__init__(f"it has {num_frames} frames, number {asked_for} (from 0) was asked for")
+        self.num_frames = num_frames
+
+
+class ClipTooLargeError(Exception):
+    """A clip has more pixels than the caller wants to hold (`max_bytes`)."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,7 @@ def decode_frames(
     *,
     processor: VideoProcessor | None = None,
     max_frames: int | None = None,
+    max_bytes: int | None = None,
 ) -> VideoClip:
     """Decode frames of one file; nothing after the last one needed is decoded.
 
@@ -133,6 +147,7 @@ def decode_frames(
         indices: which frames, in any order, repeats allowed; None for all of them.
         processor: scales frames as they are decoded (`VideoProcessor.scale`, no crop), which bounds the memory.
         max_frames: stop after so many.
+        max_bytes: raise `ClipTooLargeError` rather than return more, before decoding where the file says its length.
 
     Returns:
         uint8 RGB frames, upright, in the order of `indices`, with the times at which they are shown.
@@ -150,10 +165,13 @@ def decode_frames(
     chunks: list[torch.Tensor] = []
     times: list[float] = []
 
-    def flush() -> None:
+    def flush(num_declared: int) -> None:
         frames = torch.from_numpy(np.stack(pending)).permute(0, 3, 1, 2)
         # contiguous: what is kept must not hold on to the interleaved original
         chunks.append((processor.scale(frames) if processor else frames).contiguous())
+        num_expected = max(len(times), min(num_declared, stop_at or num_declared) if wanted is None else len(wanted))
+        if max_bytes is not None and chunks[-1][0].numel() * num_expected > max_bytes:
+            raise ClipTooLargeError
         pending.clear()
 
     with _opened(path) as (container, stream):
@@ -173,15 +191,15 @@ def decode_frames(
                     )
                 pending.append(pixels)
                 if len(pending) == _FRAMES_AT_ONCE:
-                    flush()
+                    flush(stream.frames)
             if stop_at is not None and num_decoded >= stop_at:
                 break
-    if not times:
+    if num_decoded == 0:
         raise BadVideoError("its video stream has no frames")
     if wanted is not None and len(position_of) < len(wanted):
-        raise BadVideoError(f"it has {num_decoded} frames, frame {max(wanted)} was asked for")
+        raise ShortVideoError(num_frames=num_decoded, asked_for=max(wanted))
     if pending:
-        flush()
+        flush(num_declared=0)
     frames = chunks[0] if len(chunks) == 1 else _joined(chunks)
     stamps = torch.tensor(times, dtype=torch.float64)
     if indices is not None and list(indices) != list(position_of):
@@ -197,6 +215,40 @@ def _joined(chunks: list[torch.Tensor]) -> torch.Tensor:
     return torch.cat(chunks)
 
 
+def decode_sample(
+    path: str | os.PathLike,
+    *,
+    processor: VideoProcessor,
+    total_frames: int,
+    frame_rate: float,
+    seed: int | None = None,
+) -> torch.Tensor:
+    """Decode the frames that a processor selects, at its scale, not yet cropped.
+
+    Args:
+        total_frames, frame_rate: of the file, from `probe_video`. A container can have more packets than frames that
+            can be shown; the selection is then made again from the true number.
+
+    Returns:
+        uint8 `(num_frames, channels, scaled height, scaled width)`
+
+    Raises:
+        BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
+    """
+    selection = processor.select_frames(total_frames, frame_rate, seed=seed)
+    if not selection.keep:
+        raise BadVideoError(too_short(total_frames, processor))
+    present = sorted({index for index in selection.indices if index != BLACK_FRAME})
+    try:
+        clip = decode_frames(path, present, processor=processor)
+    except ShortVideoError as error:
+        return decode_sample(
+            path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed
+        )
+    position_of = {index: position for position, index in enumerate(present)} | {BLACK_FRAME: BLACK_FRAME}
+    return FrameSelection(tuple(position_of[index] for index in selection.indices)).take(clip.frames)
+
+
 def decode_video(path: str | os.PathLike, *, processor: VideoProcessor, seed: int | None = None) -> VideoClip:
     """Decode one file to the frames and the size of a processor.
 
@@ -209,15 +261,11 @@ def decode_video(path: str | os.PathLike, *, processor: VideoProcessor, seed: in
     Raises:
         BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
     """
-    properties = probe_video(path)
-    selection = processor.select_frames(properties.num_frames, properties.frame_rate, seed=seed)
-    if not selection.keep:
-        raise BadVideoError(too_short(properties.num_frames, processor))
-    present = sorted({index for index in selection.indices if index >= 0})
-    clip = decode_frames(path, present, processor=processor)
-    position_of = {index: position for position, index in enumerate(present)}
-    local = type(selection)(indices=tuple(position_of.get(index, -1) for index in selection.indices))
-    return VideoClip(frames=processor.crop(local.take(clip.frames), seed=seed), frame_rate=properties.frame_rate)
+    found = probe_video(path)
+    frames = decode_sample(
+        path, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
+    )
+    return VideoClip(frames=processor.crop(frames, seed=seed), frame_rate=found.frame_rate)
 
 
 def too_short(num_frames: int, processor: VideoProcessor) -> str:

@@ -3,15 +3,18 @@
 import multiprocessing
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_CHUNK = 32  # items handed to a worker at a time; fewer of them in all than this and no worker is started
+_CHUNK = 8  # items handed to a worker at a time
+_WORTH_A_WORKER = 32  # with fewer items for each, starting workers costs more than it saves
+_CHUNKS_AHEAD = 4  # per worker: finished results wait in memory until the consumer takes them
 
 
 def available_cores() -> int:
@@ -36,6 +39,22 @@ def _executor(num_workers: int) -> Executor:
     return ThreadPoolExecutor(num_workers)
 
 
+def _run_chunk(function: Callable[[Item], Result], chunk: Sequence[Item]) -> list[Result]:
+    return [function(item) for item in chunk]
+
+
+def _in_order(
+    executor: Executor, function: Callable[[Item], Result], items: Sequence[Item], *, chunks_ahead: int
+) -> Iterator[Result]:
+    pending: deque[Future[list[Result]]] = deque()
+    for start in range(0, len(items), _CHUNK):
+        pending.append(executor.submit(_run_chunk, function, items[start : start + _CHUNK]))
+        if len(pending) > chunks_ahead:
+            yield from pending.popleft().result()
+    while pending:
+        yield from pending.popleft().result()
+
+
 def map_in_workers(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -58,7 +77,7 @@ def map_in_workers(
 
     if num_workers is None:
         num_workers = available_cores()
-    num_workers = min(num_workers, -(-len(items) // _CHUNK))
+    num_workers = min(num_workers, len(items) // _WORTH_A_WORKER)
 
     def shown(results: Iterable[Result]) -> Iterator[Result]:
         return iter(tqdm(results, desc=description, total=len(items), disable=not progress, unit="clip"))
@@ -68,7 +87,7 @@ def map_in_workers(
         return
     with _executor(num_workers) as executor:
         try:
-            yield from shown(executor.map(function, items, chunksize=_CHUNK))
+            yield from shown(_in_order(executor, function, items, chunks_ahead=_CHUNKS_AHEAD * num_workers))
         except BrokenProcessPool as error:
             raise RuntimeError(
                 f"{description}: a worker process died, most likely for want of memory; try fewer workers"
