@@ -86,6 +86,14 @@ class ModelContract:
         assert model_class.config_class is self.config_class
         if model_class is not self.base_class:
             assert type(getattr(model, model_class.base_model_prefix)) is self.base_class
+        # a plain tensor attribute would stay on the meta device when a checkpoint is loaded
+        plain = [
+            f"{type(module).__name__}.{name}"
+            for module in model.modules()
+            for name, value in vars(module).items()
+            if isinstance(value, torch.Tensor)
+        ]
+        assert not plain
         class_names = {type(module).__name__ for module in model.modules()}
         assert set(model_class._no_split_modules or ()) <= class_names
         if self.has_attention:

@@ -73,13 +73,11 @@ class ConvVideoEncoderConfig(PreTrainedConfig):
     def validate_architecture(self):
         """Checks across fields; part of `@strict` validation."""
         if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise ValueError(
-                f"hidden_sizes={self.hidden_sizes} must name a stage or more, each wider than 0."
-            )
+            raise ValueError(f"hidden_sizes={self.hidden_sizes} must hold one positive width a stage.")
         if len(self.strides) != len(self.hidden_sizes):
             raise ValueError(
-                f"strides={self.strides} has {len(self.strides)} entries for {len(self.hidden_sizes)} stages: "
-                "give one (time, space) pair for each of hidden_sizes."
+                f"strides={self.strides} has {len(self.strides)} entries for {self.num_hidden_layers} "
+                "stages: give one (time, space) pair for each of hidden_sizes."
             )
         if any(len(stride) != 2 or min(stride) < 1 for stride in self.strides):
             raise ValueError(f"strides={self.strides} must be (time, space) pairs of positive integers.")
