@@ -87,7 +87,9 @@ class VideoTextBatch(_PrintsShapes):
                 )
         ids, mask = self.input_ids, self.attention_mask
         if ids is not None and mask is not None and ids.shape != mask.shape:
-            raise ValueError(f"attention_mask is {_describe(mask)}; expected the shape of input_ids {tuple(ids.shape)}")
+            raise ValueError(
+                f"attention_mask is {_describe(mask)}; expected the shape of input_ids {tuple(ids.shape)}"
+            )
 
     def to_dict(self) -> dict[str, torch.Tensor]:
         """Name to tensor, without the fields that are None: `model(**batch.to_dict())`."""

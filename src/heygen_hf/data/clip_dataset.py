@@ -10,13 +10,17 @@ import torch
 from torch.utils.data import Dataset
 
 from heygen_hf.data.clip_decoding import is_stored_cropped, is_stored_whole
-from heygen_hf.data.decode import BadVideoError, decode_sample, too_short
-from heygen_hf.data.frame_store import FrameStore, StoredClip, open_frame_store
+from heygen_hf.data.clip_sampling import decode_sample, too_short
+from heygen_hf.data.decode import BadVideoError
+from heygen_hf.data.frame_store import FrameStore, StoredClip
 from heygen_hf.data.report import DataReport, name_some
-from heygen_hf.processing import VideoProcessor, fold_seed
+from heygen_hf.data.store_building import open_frame_store
+from heygen_hf.processing import fold_seed
 
 if TYPE_CHECKING:
     import datasets
+
+    from heygen_hf.processing import VideoProcessor
 
 _NO_LABELS = {"video", "text", "file_name"}
 
@@ -24,9 +28,9 @@ _NO_LABELS = {"video", "text", "file_name"}
 class VideoClipDataset(Dataset):
     """Clips as uint8 frames with their captions and labels; made by `prepare_clips`.
 
-    Which frames and which crop an item shows depends on (seed, epoch, index) alone, so any item of any epoch can be
-    had at once, in any process. Items are dictionaries: `frames`, uint8 `(frames, channels, height, width)`; `text`;
-    `index`; and each label column as a string.
+    Which frames and which crop an item shows depends on (seed, epoch, index) alone, so any item of any epoch
+    can be had at once, in any process. Items are dictionaries: `frames`, uint8 `(frames, channels, height,
+    width)`; `text`; `index`; and each label column as a string.
     """
 
     def __init__(
@@ -38,14 +42,16 @@ class VideoClipDataset(Dataset):
         labels: Mapping[str, Sequence[str]],
         clips: Sequence[StoredClip],
         store: FrameStore,
-        processor: VideoProcessor,
+        processor: "VideoProcessor",
         seed: int,
     ) -> None:
         self.paths, self.file_names, self.texts = list(paths), list(file_names), list(texts)
         self.labels = {name: list(values) for name, values in labels.items()}
         self.processor, self.seed, self.store = processor, seed, store
         # arrays, not objects: a worker then shares them with its parent instead of copying them bit by bit
-        self._offsets = np.array([-1 if clip.offset is None else clip.offset for clip in clips], dtype=np.int64)
+        self._offsets = np.array(
+            [-1 if clip.offset is None else clip.offset for clip in clips], dtype=np.int64
+        )
         self._shapes = np.array([clip.shape for clip in clips], dtype=np.int64).reshape(-1, 4)
         self._total_frames = np.array([clip.total_frames for clip in clips], dtype=np.int64)
         self._frame_rates = np.array([clip.frame_rate for clip in clips], dtype=np.float64)
@@ -95,16 +101,23 @@ class VideoClipDataset(Dataset):
         return self.store.read([int(self._offsets[index])], tuple(self._shapes[index].tolist()))[0]
 
     def _finish(self, index: int, frames: torch.Tensor | None) -> torch.Tensor:
-        """Make what the store leaves to be done: the random choices, and everything for a clip it does not hold."""
+        """Make what the store leaves to be done: the random choices, and everything for a clip it does not
+        hold."""
         seed = self._seed_of(index)
         total, rate = int(self._total_frames[index]), float(self._frame_rates[index])
         if frames is None:
             try:
                 frames = decode_sample(
-                    self.paths[index], processor=self.processor, total_frames=total, frame_rate=rate, seed=seed
+                    self.paths[index],
+                    processor=self.processor,
+                    total_frames=total,
+                    frame_rate=rate,
+                    seed=seed,
                 )
             except BadVideoError as error:
-                raise RuntimeError(f"{self.paths[index]} could be read when it was prepared: {error}") from error
+                raise RuntimeError(
+                    f"{self.paths[index]} could be read when it was prepared: {error}"
+                ) from error
             return self.processor.crop(frames, seed=seed)
         if is_stored_whole(self.processor):
             frames = self.processor.select_frames(total, rate, seed=seed).take(frames)
@@ -114,7 +127,7 @@ class VideoClipDataset(Dataset):
 def prepare_clips(
     dataset: "datasets.Dataset",
     *,
-    processor: VideoProcessor,
+    processor: "VideoProcessor",
     seed: int,
     cache_dir: str | os.PathLike,
     max_bad_share: float = 0.1,
@@ -123,10 +136,12 @@ def prepare_clips(
     max_clip_mebibytes: float = 32.0,
     progress: bool = True,
 ) -> tuple[VideoClipDataset, DataReport]:
-    """Look at every file of a data set, decode the short ones into a frame store, and leave out what cannot be used.
+    """Look at every file of a data set, decode the short ones into a frame store, and leave out what cannot
+    be used.
 
     Args:
-        dataset: columns `video` (a path, or None for a refused one), `file_name`, `text`, and any label columns.
+        dataset: columns `video` (a path, or None for a refused one), `file_name`, `text`, and any label
+            columns.
         processor: decides frames and sizes.
         seed: of the random frames and crops.
         cache_dir: for the frame store; reused by the next run.
@@ -147,7 +162,8 @@ def prepare_clips(
         raise ValueError("the data set is empty; expected at least one clip")
     if with_captions and "text" not in dataset.column_names:
         raise ValueError(
-            f"the data set has no column 'text'; it has {', '.join(dataset.column_names)}: set data.caption_column"
+            f"the data set has no column 'text'; it has {', '.join(dataset.column_names)}: "
+            "set data.caption_column"
         )
     paths, file_names = list(dataset["video"]), list(dataset["file_name"])
     store, clips, reused = open_frame_store(
@@ -205,7 +221,11 @@ def _copies(
         offset = clips[row].offset
         if offset is not None and first_at.setdefault(offset, paths[row]) != paths[row]:
             copies.append(file_names[row])
-    return [f"{len(copies)} files are copies of others, byte for byte, and used: {name_some(copies)}"] if copies else []
+    return (
+        [f"{len(copies)} files are copies of others, byte for byte, and used: {name_some(copies)}"]
+        if copies
+        else []
+    )
 
 
 def _refuse_if_bad(report: DataReport, max_bad_share: float) -> None:
@@ -214,7 +234,7 @@ def _refuse_if_bad(report: DataReport, max_bad_share: float) -> None:
     reasons = "; ".join(f"{file_name!r}: {reason}" for file_name, reason in report.skipped[:3])
     more = f"; and {len(report.skipped) - 3} more" if len(report.skipped) > 3 else ""
     raise ValueError(
-        f"{len(report.skipped)} of {report.num_rows} clips cannot be used ({report.bad_share:.0%}, allowed are "
-        f"{max_bad_share:.0%}): {reasons}{more}; mend or remove them"
+        f"{len(report.skipped)} of {report.num_rows} clips cannot be used ({report.bad_share:.0%}, allowed "
+        f"are {max_bad_share:.0%}): {reasons}{more}; mend or remove them"
         + (", or raise data.max_bad_share" if report.num_used else "")
     )

@@ -1,13 +1,17 @@
-"""Decode one file for the frame store: everything of it that training could ask for, at the size it will have."""
+"""Decode one file for the frame store: everything of it that training could ask for, at the size it will
+have."""
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heygen_hf.data.decode import BadVideoError, ClipTooLargeError, decode_frames, decode_sample, probe_video
-from heygen_hf.processing import VideoProcessor
+from heygen_hf.data.clip_sampling import decode_sample
+from heygen_hf.data.decode import BadVideoError, ClipTooLargeError, decode_frames, probe_video
+
+if TYPE_CHECKING:
+    from heygen_hf.processing import VideoProcessor
 
 _FORMAT_VERSION = 1  # raise it when the same settings give other pixels
 
@@ -28,17 +32,17 @@ class DecodedClip:
     problem: str | None = None
 
 
-def is_stored_whole(processor: VideoProcessor) -> bool:
+def is_stored_whole(processor: "VideoProcessor") -> bool:
     """Whether all frames are kept, because which of them are drawn changes from epoch to epoch."""
     return processor.frame_position == "random"
 
 
-def is_stored_cropped(processor: VideoProcessor) -> bool:
+def is_stored_cropped(processor: "VideoProcessor") -> bool:
     """Whether frames are kept at their final size; a random crop is still to be made otherwise."""
     return processor.crop_position == "center"
 
 
-def store_settings(processor: VideoProcessor) -> dict[str, Any]:
+def store_settings(processor: "VideoProcessor") -> dict[str, Any]:
     """What the pixels in a store depend on, besides the files."""
     import av
 
@@ -50,7 +54,7 @@ def store_settings(processor: VideoProcessor) -> dict[str, Any]:
     return fields | {"frame_position": position, "decoder": f"av {av.__version__}", "format": _FORMAT_VERSION}
 
 
-def decode_for_store(path: str, *, processor: VideoProcessor, max_bytes: int) -> DecodedClip:
+def decode_for_store(path: str, *, processor: "VideoProcessor", max_bytes: int) -> DecodedClip:
     """Decode a file; whatever is wrong with it comes back as `problem`."""
     try:
         try:
@@ -64,7 +68,7 @@ def decode_for_store(path: str, *, processor: VideoProcessor, max_bytes: int) ->
         return DecodedClip(problem=f"cannot be decoded ({first_line})")
 
 
-def _decode_whole(path: str | os.PathLike, *, processor: VideoProcessor, max_bytes: int) -> DecodedClip:
+def _decode_whole(path: str | os.PathLike, *, processor: "VideoProcessor", max_bytes: int) -> DecodedClip:
     max_frames = None
     if processor.frame_position == "start" and processor.target_fps is None:
         max_frames = (processor.num_frames - 1) * processor.temporal_stride + 1  # later ones are never drawn
@@ -79,7 +83,7 @@ def _decode_whole(path: str | os.PathLike, *, processor: VideoProcessor, max_byt
     )
 
 
-def _decode_long(path: str | os.PathLike, *, processor: VideoProcessor) -> DecodedClip:
+def _decode_long(path: str | os.PathLike, *, processor: "VideoProcessor") -> DecodedClip:
     """Of a clip too long to be held, the frames that are drawn where they are always the same, or none."""
     properties = probe_video(path)
     total, rate = properties.num_frames, properties.frame_rate

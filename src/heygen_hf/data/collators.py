@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from heygen_hf.processing import VideoProcessor
 from heygen_hf.types import VideoTextBatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from heygen_hf.processing import VideoProcessor
 
 
 def class_names(values: Iterable[str]) -> list[str]:
@@ -27,7 +28,8 @@ class VideoTextCollator:
         processor: normalises; the frames are at its size already.
         tokenizer: None leaves captions out.
         max_length: the most tokens of a caption; the rest is cut off. None keeps all.
-        padding: "longest" in the batch, or always "max_length", which keeps shapes constant for `torch.compile`.
+        padding: "longest" in the batch, or always "max_length", which keeps shapes constant for
+            `torch.compile`.
         label_columns: column to its class names, in the order of the class numbers (see `class_names`).
 
     Returns (from a call):
@@ -37,7 +39,7 @@ class VideoTextCollator:
 
     def __init__(
         self,
-        processor: VideoProcessor,
+        processor: "VideoProcessor",
         tokenizer: "PreTrainedTokenizerBase | None" = None,
         *,
         max_length: int | None = None,
@@ -45,7 +47,9 @@ class VideoTextCollator:
         label_columns: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if padding == "max_length" and max_length is None:
-            raise ValueError("padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'")
+            raise ValueError(
+                "padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'"
+            )
         self.processor, self.tokenizer = processor, tokenizer
         self.max_length, self.padding = max_length, padding
         self._number_of = {
@@ -55,7 +59,9 @@ class VideoTextCollator:
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         pixel_values = self.processor.normalize(torch.stack([item["frames"] for item in items]))
-        input_ids, attention_mask = self._tokenize([item["text"] for item in items]) if self.tokenizer else (None, None)
+        input_ids, attention_mask = (
+            self._tokenize([item["text"] for item in items]) if self.tokenizer else (None, None)
+        )
         return VideoTextBatch(
             pixel_values=pixel_values,
             input_ids=input_ids,
@@ -83,7 +89,8 @@ class VideoTextCollator:
             for column, numbers in self._number_of.items():
                 if item[column] not in numbers:
                     raise ValueError(
-                        f"label {item[column]!r} in column {column!r} is none of the classes {', '.join(numbers)}"
+                        f"label {item[column]!r} in column {column!r} is none of the classes "
+                        f"{', '.join(numbers)}; give all of them in label_columns"
                     )
             rows.append([numbers[item[column]] for column, numbers in self._number_of.items()])
         labels = torch.tensor(rows)

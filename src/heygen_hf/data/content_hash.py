@@ -17,7 +17,8 @@ _SAMPLE_BYTES = 2**18
 def hash_file(path: str | os.PathLike) -> bytes:
     """16 bytes that depend on the contents of a file.
 
-    Of a file above 64 MiB, 64 blocks spread over it, its size and its time of change stand for the whole: reading
+    Of a file above 64 MiB, 64 blocks spread over it, its size and its time of change stand for the whole:
+        reading
     hundreds of gigabytes at every start would take longer than the training it prepares.
 
     Raises:
@@ -37,7 +38,8 @@ def hash_file(path: str | os.PathLike) -> bytes:
 
 
 def hash_files(paths: Sequence[str | None]) -> list[bytes | str]:
-    """The hash of each file, or the reason (a string) why it cannot be read. None stands for a refused path."""
+    """The hash of each file, or the reason (a string) why it cannot be read. None stands for a refused
+    path."""
 
     def one(path: str | None) -> bytes | str:
         if path is None:

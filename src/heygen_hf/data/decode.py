@@ -1,7 +1,8 @@
 """Read clips with PyAV: RGB frames in the order and orientation in which a player shows them.
 
-One thread for each clip: workers decode different clips at the same time, and for small frames FFmpeg's threads cost
-more than they save (the colour conversion of 32x32 frames is 20 times slower with its own thread pool).
+One thread for each clip: workers decode different clips at the same time, and for small frames FFmpeg's
+threads cost more than they save (the colour conversion of 32x32 frames is 20 times slower with its own thread
+pool).
 """
 
 import os
@@ -13,12 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from heygen_hf.processing import FrameSelection, VideoProcessor
-from heygen_hf.processing.frame_sampling import BLACK_FRAME
 from heygen_hf.types import VideoClip
 
 if TYPE_CHECKING:
     import av
+
+    from heygen_hf.processing import VideoProcessor
 
 _FRAMES_AT_ONCE = 16  # so many full-size frames are held before they are scaled
 _FALLBACK_FRAME_RATE = 25.0  # for the rare file that declares none
@@ -52,7 +53,8 @@ class VideoProperties:
 
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator["tuple[av.container.InputContainer, av.VideoStream]"]:
-    """The container and its video stream; anything wrong with the file, here or inside, is a `BadVideoError`."""
+    """The container and its video stream; anything wrong with the file, here or inside, is a
+    `BadVideoError`."""
     import av  # carries FFmpeg; imported where it is used so that `heygen_hf.data` stays light
 
     name = os.fspath(path)
@@ -60,7 +62,9 @@ def _opened(path: str | os.PathLike) -> Iterator["tuple[av.container.InputContai
         if os.path.getsize(name) == 0:
             raise BadVideoError("the file is empty (zero bytes)")
         with av.open(name) as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+            streams = [
+                s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic
+            ]
             if not streams:
                 raise BadVideoError("it has no video stream")
             stream = streams[0]
@@ -95,7 +99,9 @@ def _iterate_frames(
         if packet.size:
             num_packets += 1
             if packet.is_corrupt:
-                raise BadVideoError(f"truncated: damaged after {num_packets - 1} of {stream.frames or '?'} frames")
+                raise BadVideoError(
+                    f"truncated: damaged after {num_packets - 1} of {stream.frames or '?'} frames"
+                )
         yield from packet.decode()
     if num_packets < stream.frames:  # 0 where the container does not declare them
         raise BadVideoError(f"truncated: {num_packets} of its {stream.frames} frames are there")
@@ -108,7 +114,8 @@ def _upright(pixels: np.ndarray, rotation_degrees: int) -> np.ndarray:
 
 
 def probe_video(path: str | os.PathLike) -> VideoProperties:
-    """Read a file's properties and count its frames by reading all packets, without decoding more than one frame.
+    """Read a file's properties and count its frames by reading all packets, without decoding more than one
+    frame.
 
     Raises:
         BadVideoError: the file cannot be used, with the reason.
@@ -126,17 +133,21 @@ def probe_video(path: str | os.PathLike) -> VideoProperties:
             if packet.size and not packet.is_discard:
                 num_packets += 1
             if packet.is_corrupt:
-                raise BadVideoError(f"truncated: damaged after {num_packets} of {stream.frames or '?'} frames")
+                raise BadVideoError(
+                    f"truncated: damaged after {num_packets} of {stream.frames or '?'} frames"
+                )
         if num_packets < stream.frames:
             raise BadVideoError(f"truncated: {num_packets} of its {stream.frames} frames are there")
-        return VideoProperties(num_frames=num_packets, frame_rate=_frame_rate(stream), height=height, width=width)
+        return VideoProperties(
+            num_frames=num_packets, frame_rate=_frame_rate(stream), height=height, width=width
+        )
 
 
 def decode_frames(
     path: str | os.PathLike,
     indices: Sequence[int] | None = None,
     *,
-    processor: VideoProcessor | None = None,
+    processor: "VideoProcessor | None" = None,
     max_frames: int | None = None,
     max_bytes: int | None = None,
 ) -> VideoClip:
@@ -145,9 +156,11 @@ def decode_frames(
     Args:
         path: any file FFmpeg reads.
         indices: which frames, in any order, repeats allowed; None for all of them.
-        processor: scales frames as they are decoded (`VideoProcessor.scale`, no crop), which bounds the memory.
+        processor: scales frames as they are decoded (`VideoProcessor.scale`, no crop), which bounds the
+            memory.
         max_frames: stop after so many.
-        max_bytes: raise `ClipTooLargeError` rather than return more, before decoding where the file says its length.
+        max_bytes: raise `ClipTooLargeError` rather than return more, before decoding where the file says its
+            length.
 
     Returns:
         uint8 RGB frames, upright, in the order of `indices`, with the times at which they are shown.
@@ -169,7 +182,9 @@ def decode_frames(
         frames = torch.from_numpy(np.stack(pending)).permute(0, 3, 1, 2)
         # contiguous: what is kept must not hold on to the interleaved original
         chunks.append((processor.scale(frames) if processor else frames).contiguous())
-        num_expected = max(len(times), min(num_declared, stop_at or num_declared) if wanted is None else len(wanted))
+        num_expected = max(
+            len(times), min(num_declared, stop_at or num_declared) if wanted is None else len(wanted)
+        )
         if max_bytes is not None and chunks[-1][0].numel() * num_expected > max_bytes:
             raise ClipTooLargeError
         pending.clear()
@@ -213,61 +228,3 @@ def _joined(chunks: list[torch.Tensor]) -> torch.Tensor:
     if len(sizes) > 1:
         raise BadVideoError(f"its frame size changes: {sorted(sizes)} (height, width)")
     return torch.cat(chunks)
-
-
-def decode_sample(
-    path: str | os.PathLike,
-    *,
-    processor: VideoProcessor,
-    total_frames: int,
-    frame_rate: float,
-    seed: int | None = None,
-) -> torch.Tensor:
-    """Decode the frames that a processor selects, at its scale, not yet cropped.
-
-    Args:
-        total_frames, frame_rate: of the file, from `probe_video`. A container can have more packets than frames that
-            can be shown; the selection is then made again from the true number.
-
-    Returns:
-        uint8 `(num_frames, channels, scaled height, scaled width)`
-
-    Raises:
-        BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
-    """
-    selection = processor.select_frames(total_frames, frame_rate, seed=seed)
-    if not selection.keep:
-        raise BadVideoError(too_short(total_frames, processor))
-    present = sorted({index for index in selection.indices if index != BLACK_FRAME})
-    try:
-        clip = decode_frames(path, present, processor=processor)
-    except ShortVideoError as error:
-        return decode_sample(
-            path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed
-        )
-    position_of = {index: position for position, index in enumerate(present)} | {BLACK_FRAME: BLACK_FRAME}
-    return FrameSelection(tuple(position_of[index] for index in selection.indices)).take(clip.frames)
-
-
-def decode_video(path: str | os.PathLike, *, processor: VideoProcessor, seed: int | None = None) -> VideoClip:
-    """Decode one file to the frames and the size of a processor.
-
-    Args:
-        seed: decides random frames and crops; without one they are central.
-
-    Returns:
-        uint8 `(num_frames, channels, height, width)`.
-
-    Raises:
-        BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
-    """
-    found = probe_video(path)
-    frames = decode_sample(
-        path, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
-    )
-    return VideoClip(frames=processor.crop(frames, seed=seed), frame_rate=found.frame_rate)
-
-
-def too_short(num_frames: int, processor: VideoProcessor) -> str:
-    """The reason for leaving a clip out under `pad_policy="drop"`."""
-    return f"too short: {num_frames} frames, {processor.num_frames} wanted, and pad_policy is 'drop'"

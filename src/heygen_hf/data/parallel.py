@@ -31,8 +31,8 @@ def _one_thread_each() -> None:
 
 
 def _executor(num_workers: int) -> Executor:
-    # Forked workers start at once and, unlike spawned ones, do not run the caller's script again. Where forking is
-    # unsafe (macOS) or missing (Windows), threads: FFmpeg runs outside the interpreter's lock.
+    # Forked workers start at once and, unlike spawned ones, do not run the caller's script again. Where
+    # forking is unsafe (macOS) or missing (Windows), threads: FFmpeg runs outside the interpreter's lock.
     if sys.platform == "linux":
         context = multiprocessing.get_context("fork")
         return ProcessPoolExecutor(num_workers, mp_context=context, initializer=_one_thread_each)

@@ -13,7 +13,24 @@ if TYPE_CHECKING:
     import datasets
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .wmv .flv .ts .mts .m2ts .3gp .ogv .gif".split()
+    (
+        "mp4",
+        "m4v",
+        "mov",
+        "mkv",
+        "webm",
+        "avi",
+        "mpg",
+        "mpeg",
+        "wmv",
+        "flv",
+        "ts",
+        "mts",
+        "m2ts",
+        "3gp",
+        "ogv",
+        "gif",
+    )
 )
 
 
@@ -34,7 +51,8 @@ def load_video_dataset(
     The metadata has a column `file_name` (relative to the folder) and one row for each caption. It lies in
     `source/split/` where that exists, or else in `source` itself, which then is "train".
 
-    Nothing is decoded here: files that turn out unusable are found, counted and named by `prepare_clips`. What this
+    Nothing is decoded here: files that turn out unusable are found, counted and named by `prepare_clips`.
+        What this
     function notices (files without a row, several rows for a file, empty captions) is in the data set's
     `info.description`, a line each, which `prepare_clips` takes into its report.
 
@@ -45,8 +63,8 @@ def load_video_dataset(
         label_columns: columns with class labels.
 
     Returns:
-        Columns `video` (absolute path, or None where the row's path leaves the folder: refused), `text`, each label
-        column (as strings, so that .csv and .jsonl agree), and `file_name`.
+        Columns `video` (absolute path, or None where the row's path leaves the folder: refused), `text`, each
+        label column (as strings, so that .csv and .jsonl agree), and `file_name`.
 
     Raises:
         ValueError: the folder, its metadata, the split or a column is missing, or the metadata is malformed.
@@ -61,18 +79,23 @@ def load_video_dataset(
     for kind, name in [("caption", caption_column), *(("label", name) for name in label_columns)]:
         if name is not None and name not in available:
             raise ValueError(
-                f"{metadata} has no {kind} column {name!r}; it has {', '.join(available)}: set data.{kind}_column"
-                + ("s" if kind == "label" else "")
+                f"{metadata} has no {kind} column {name!r}; it has {', '.join(available)}: "
+                f"set data.{'caption_column' if kind == 'caption' else 'label_columns'}"
             )
     reserved = sorted({"video", "file_name"} & set(label_columns))
     if reserved:
-        raise ValueError(f"{reserved[0]!r} cannot be a label column: the data set has a column of that name already")
+        raise ValueError(
+            f"{reserved[0]!r} cannot be a label column: the data set has a column of that name already"
+        )
 
     root = Path(os.path.realpath(folder))
     inside = _files_below(root)
     file_names = [_text(row.get("file_name")) for row in rows]
     texts = [_text(row.get(caption_column)) if caption_column else "" for row in rows]
-    columns: dict[str, list[Any]] = {"video": [_resolve(root, name, inside) for name in file_names], "text": texts}
+    columns: dict[str, list[Any]] = {
+        "video": [_resolve(root, name, inside) for name in file_names],
+        "text": texts,
+    }
     for name in label_columns:
         columns[name] = [_text(row.get(name)) for row in rows]
     columns["file_name"] = file_names
@@ -97,10 +120,12 @@ def _split_folder(source: Path, split: str | None) -> Path:
         if split in (None, "train") or source.resolve().name == split:
             return source
         raise ValueError(
-            f"{source} has no split {split!r}: its own metadata counts as 'train', and there is no {source / split} with "
-            "metadata of its own"
+            f"{source} has no split {split!r}: its own metadata counts as 'train', and there is no "
+            f"{source / str(split)} with metadata of its own"
         )
-    splits = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and has_split(source, entry.name))
+    splits = sorted(
+        entry.name for entry in source.iterdir() if entry.is_dir() and has_split(source, entry.name)
+    )
     if splits and split is not None:
         raise ValueError(f"{source} has no split {split!r}; it has {', '.join(splits)}")
     if splits:
@@ -110,7 +135,7 @@ def _split_folder(source: Path, split: str | None) -> Path:
 
 def _files_below(root: Path) -> set[str]:
     """Relative names, with forward slashes, of the regular files below a folder; links are not followed."""
-    found = set()
+    found: set[str] = set()
     for directory, _, names in os.walk(root):
         prefix = os.path.relpath(directory, root).replace(os.sep, "/") + "/"
         prefix = "" if prefix == "./" else prefix
@@ -134,7 +159,9 @@ def _text(value: Any) -> str:
 
 def _notes(metadata: Path, file_names: list[str], texts: list[str] | None, inside: set[str]) -> Iterable[str]:
     named = {os.path.normpath(name).replace(os.sep, "/") for name in file_names}
-    without_row = sorted(name for name in inside - named if PurePath(name).suffix.lower() in VIDEO_SUFFIXES)
+    without_row = sorted(
+        name for name in inside - named if PurePath(name).suffix.lower().lstrip(".") in VIDEO_SUFFIXES
+    )
     if without_row:
         yield f"{len(without_row)} clips have no row in {metadata} and are not used: {name_some(without_row)}"
     repeated = [name for name, count in Counter(file_names).items() if count > 1 and name]

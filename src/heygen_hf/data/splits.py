@@ -17,8 +17,8 @@ def split_by_clip(
 ) -> "tuple[datasets.Dataset, datasets.Dataset | None]":
     """Split by file, so that the captions of one clip are never on both sides.
 
-    A file's side depends on its name and the seed, so new files do not move the old ones far: those with the smallest
-    hashes are held out.
+    A file's side depends on its name and the seed, so new files do not move the old ones far: those with the
+    smallest hashes are held out.
 
     Args:
         dataset: with a column `file_name`, as `load_video_dataset` gives it.
@@ -31,7 +31,9 @@ def split_by_clip(
         ValueError: the share is not between 0 and 1.
     """
     if not 0 < validation_share < 1:
-        raise ValueError(f"validation_share is {validation_share}; expected a share between 0 and 1, such as 0.05")
+        raise ValueError(
+            f"validation_share is {validation_share}; expected a share between 0 and 1, such as 0.05"
+        )
 
     def rank(name: str) -> int:
         return fold_seed(seed, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))

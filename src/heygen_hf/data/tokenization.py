@@ -20,10 +20,11 @@ _LONGEST_WORD = 1000  # a longer run of letters becomes one unknown
 def build_tokenizer(captions: Iterable[str], *, vocab_size_limit: int = 8192) -> "PreTrainedTokenizerFast":
     """Make a word-level tokenizer with a character fallback.
 
-    Captions are lower-cased and split at spaces and punctuation. Every word is a token of its own, the most frequent
-    first if there are too many; a word that is not in the vocabulary becomes its longest known beginnings, down to
-    single characters, the later ones marked `##`. A character that no caption has (and that is not ASCII) is the only
-    thing that becomes `[UNK]`. The same captions, in any order, give the same vocabulary.
+    Captions are lower-cased and split at spaces and punctuation. Every word is a token of its own, the most
+    frequent first if there are too many; a word that is not in the vocabulary becomes its longest known
+    beginnings, down to single characters, the later ones marked `##`. A character that no caption has (and
+    that is not ASCII) is the only thing that becomes `[UNK]`. The same captions, in any order, give the same
+    vocabulary.
 
     Args:
         captions: all of the training captions.
@@ -52,8 +53,8 @@ def build_tokenizer(captions: Iterable[str], *, vocab_size_limit: int = 8192) ->
     room = (vocab_size_limit - 2) // 2  # each character twice: at the start of a word and inside one
     if room < len(_ALWAYS_KNOWN):
         raise ValueError(
-            f"vocab_size_limit is {vocab_size_limit}; expected at least {2 * len(_ALWAYS_KNOWN) + 2}, which holds the "
-            "ASCII characters"
+            f"vocab_size_limit is {vocab_size_limit}; expected at least {2 * len(_ALWAYS_KNOWN) + 2}, which "
+            "holds the ASCII characters"
         )
     others = [character for character in _by_count(character_counts) if character not in _ALWAYS_KNOWN]
     characters = sorted({*_ALWAYS_KNOWN, *others[: room - len(_ALWAYS_KNOWN)]})
@@ -107,11 +108,13 @@ def load_tokenizer(name_or_path: str | None, captions: Iterable[str]) -> "PreTra
     except (OSError, ValueError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"no tokenizer loads from {name_or_path!r} ({first_line}); give a folder or a Hub name, or leave it out to "
-            "make one from the captions"
+            f"no tokenizer loads from {name_or_path!r} ({first_line}); give a folder or a Hub name, or leave "
+            "it out to make one from the captions"
         ) from error
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
-            raise ValueError(f"the tokenizer {name_or_path!r} has no padding token; set its pad_token and save it again")
+            raise ValueError(
+                f"the tokenizer {name_or_path!r} has no padding token; set its pad_token and save it again"
+            )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

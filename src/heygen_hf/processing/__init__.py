@@ -1,7 +1,19 @@
 """What turns clips into tensors and back: torch only, saved with the model, the same object everywhere."""
 
+from typing import TYPE_CHECKING, Any
+
 from heygen_hf.processing.frame_sampling import FrameSelection, select_frames
 from heygen_hf.processing.seeding import draw_below, fold_seed, shuffled
-from heygen_hf.processing.video_processor import VideoProcessor
+
+if TYPE_CHECKING:
+    from heygen_hf.processing.video_processor import VideoProcessor
 
 __all__ = ["FrameSelection", "VideoProcessor", "draw_below", "fold_seed", "select_frames", "shuffled"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "VideoProcessor":  # brings transformers, which sampling arithmetic and rendering do without
+        from heygen_hf.processing.video_processor import VideoProcessor
+
+        return VideoProcessor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

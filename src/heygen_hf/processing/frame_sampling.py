@@ -62,11 +62,12 @@ def select_frames(
 ) -> FrameSelection:
     """Choose `num_frames` of `total_frames`.
 
-    "start", "center" and "random" take frames `stride` apart; "uniform" spreads them from the first frame to the
-    last and leaves the stride out. A fractional stride takes the frame shown at that moment: 30 frames/s sampled at
-    20 is a stride of 1.5, frames 0, 1, 3, 4, 6.
+    "start", "center" and "random" take frames `stride` apart; "uniform" spreads them from the first frame to
+    the last and leaves the stride out. A fractional stride takes the frame shown at that moment: 30 frames/s
+    sampled at 20 is a stride of 1.5, frames 0, 1, 3, 4, 6.
 
-    Example: 20 frames, 4 wanted at stride 3 span (4 - 1) * 3 + 1 = 10 frames, so the first of them is one of 0 … 10;
+    Example: 20 frames, 4 wanted at stride 3 span (4 - 1) * 3 + 1 = 10 frames, so the first of them is one of
+        0 … 10;
     "center" starts at 5 and gives 5, 8, 11, 14.
 
     Args:

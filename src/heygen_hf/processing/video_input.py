@@ -9,13 +9,14 @@ from PIL import Image
 from heygen_hf.types import VideoClip
 
 _EXPECTED = (
-    "expected a uint8 tensor (frames, channels, height, width), a uint8 array (frames, height, width, channels), "
-    "a list of PIL images, or a list of such clips"
+    "expected a uint8 tensor (frames, channels, height, width), a uint8 array (frames, height, width, "
+    "channels), a list of PIL images, or a list of such clips"
 )
 
 
 def as_clips(videos: Any) -> list[torch.Tensor | VideoClip]:
-    """One clip or several, as a list of uint8 tensors `(frames, channels, height, width)` (or `VideoClip`s as given).
+    """One clip or several, as a list of uint8 tensors `(frames, channels, height, width)` (or `VideoClip`s as
+    given).
 
     Raises:
         ValueError: none of the forms of a clip.
@@ -50,7 +51,8 @@ def _as_clip(clip: Any) -> torch.Tensor | VideoClip:
                 raise ValueError(f"the frames of a clip differ in size: {sorted(sizes)}; expected one size")
             clip = np.stack(pixels)
     if isinstance(clip, np.ndarray) and clip.ndim == 4:
-        # ascontiguousarray and a copy where needed: torch refuses negative strides and warns of read-only memory
+        # ascontiguousarray and a copy where needed: torch refuses negative strides and warns of read-only
+        # memory
         clip = torch.from_numpy(np.array(clip, copy=not clip.flags.writeable, order="C")).permute(0, 3, 1, 2)
     if not isinstance(clip, torch.Tensor) or clip.ndim != 4:
         raise ValueError(f"a clip is {_name(clip)}; {_EXPECTED}")
@@ -59,7 +61,9 @@ def _as_clip(clip: Any) -> torch.Tensor | VideoClip:
     if clip.shape[1] == 1:
         return clip.expand(-1, 3, -1, -1)  # grey
     if clip.shape[1] != 3:
-        raise ValueError(f"a clip has {clip.shape[1]} channels (shape {tuple(clip.shape)}); expected 3, or 1 for grey")
+        raise ValueError(
+            f"a clip has {clip.shape[1]} channels (shape {tuple(clip.shape)}); expected 3, or 1 for grey"
+        )
     return clip
 
 

@@ -1,6 +1,7 @@
 """`VideoProcessor`: sampling, resize, crop and normalisation of clips, without torchvision.
 
-One object serves training, evaluation and generation, and is saved with the model as `preprocessor_config.json`.
+One object serves training, evaluation and generation, and is saved with the model as
+`preprocessor_config.json`.
 """
 
 import difflib
@@ -61,12 +62,13 @@ class VideoProcessor(BaseImageProcessor):
         num_frames: frames of every processed clip.
         temporal_stride: take every n-th frame of the source.
         target_fps: sample at this rate instead, whatever the rate of the source; not together with a stride.
-        frame_position: where in the clip: "start", "center", "random" (by seed), or "uniform" from first to last.
+        frame_position: where in the clip: "start", "center", "random" (by seed), or "uniform" from first to
+            last.
         pad_policy: what a clip with too few frames gets: "repeat_last", "loop" from its start, "zero" (black
             frames), or "drop" (it is left out, and reported).
         height, width: size of every processed frame.
-        resize_mode: "cover" scales until the frame is filled and crops the rest, "contain" scales until all of it
-            fits and adds black bars, "stretch" changes the aspect, "none" crops without scaling.
+        resize_mode: "cover" scales until the frame is filled and crops the rest, "contain" scales until all
+            of it fits and adds black bars, "stretch" changes the aspect, "none" crops without scaling.
         crop_position: "center", or "random" (by seed, the same for all frames of a clip).
         interpolation: "bilinear" and "bicubic" are antialiased; "area" averages; "nearest" picks.
         image_mean, image_std: one number, or one for each channel, of values in [0, 1].
@@ -76,7 +78,7 @@ class VideoProcessor(BaseImageProcessor):
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012  (transformers' own declaration)
-    valid_kwargs = VideoProcessorFields
+    valid_kwargs = VideoProcessorFields  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -128,19 +130,27 @@ class VideoProcessor(BaseImageProcessor):
             ("interpolation", Interpolation),
         ):
             if getattr(self, name) not in get_args(choices):
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(choices))}")
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(choices))}"
+                )
         if self.target_fps is not None:
             if not self.target_fps > 0:
-                raise ValueError(f"target_fps is {self.target_fps!r}; expected frames per second above 0, or None")
+                raise ValueError(
+                    f"target_fps is {self.target_fps!r}; expected frames per second above 0, or None"
+                )
             if self.temporal_stride != 1:
                 raise ValueError(
-                    f"temporal_stride is {self.temporal_stride} and target_fps {self.target_fps}; set one of the two"
+                    f"temporal_stride is {self.temporal_stride} and target_fps {self.target_fps}; "
+                    "set one of the two"
                 )
         if any(not std > 0 for std in np.atleast_1d(self.image_std)):
             raise ValueError(f"image_std is {self.image_std!r}; expected values above 0")
 
-    def select_frames(self, total_frames: int, frame_rate: float, *, seed: int | None = None) -> FrameSelection:
-        """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed` alone.
+    def select_frames(
+        self, total_frames: int, frame_rate: float, *, seed: int | None = None
+    ) -> FrameSelection:
+        """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed`
+        alone.
 
         Args:
             total_frames: frames of the clip.
@@ -163,13 +173,16 @@ class VideoProcessor(BaseImageProcessor):
             frames: uint8 `(frames, channels, source height, source width)`.
 
         Returns:
-            uint8 `(frames, channels, scaled height, scaled width)`, at least `height` x `width` but for "contain".
+            uint8 `(frames, channels, scaled height, scaled width)`, at least `height` x `width` but for
+            "contain".
         """
-        size = scaled_size(*frames.shape[-2:], height=self.height, width=self.width, resize_mode=self.resize_mode)
+        size = scaled_size(
+            *frames.shape[-2:], height=self.height, width=self.width, resize_mode=self.resize_mode
+        )
         if self.resize_mode == "none" and (size[0] < self.height or size[1] < self.width):
             raise ValueError(
-                f"frames of {size[0]}x{size[1]} (height x width) are smaller than {self.height}x{self.width} and "
-                "resize_mode is 'none'; choose 'cover', 'contain' or 'stretch'"
+                f"frames of {size[0]}x{size[1]} (height x width) are smaller than {self.height}x{self.width} "
+                "and resize_mode is 'none'; choose 'cover', 'contain' or 'stretch'"
             )
         return scale_frames(frames, height=size[0], width=size[1], interpolation=self.interpolation)
 
@@ -212,7 +225,9 @@ class VideoProcessor(BaseImageProcessor):
         """Mean and deviation that broadcast over `(..., channels, height, width)`."""
         mean = torch.as_tensor(self.image_mean, dtype=torch.float32, device=like.device)
         std = torch.as_tensor(self.image_std, dtype=torch.float32, device=like.device)
-        return (mean if mean.ndim == 0 else mean[:, None, None]), (std if std.ndim == 0 else std[:, None, None])
+        return (mean if mean.ndim == 0 else mean[:, None, None]), (
+            std if std.ndim == 0 else std[:, None, None]
+        )
 
     def __call__(  # type: ignore[override]
         self,
@@ -224,8 +239,8 @@ class VideoProcessor(BaseImageProcessor):
         """Sample, resize and normalise clips.
 
         Args:
-            videos: one clip or a list of them. A clip is a uint8 tensor `(frames, channels, height, width)`, a uint8
-                array `(frames, height, width, channels)`, a list of PIL images, or a `VideoClip`.
+            videos: one clip or a list of them. A clip is a uint8 tensor `(frames, channels, height, width)`,
+                a uint8 array `(frames, height, width, channels)`, a list of PIL images, or a `VideoClip`.
             return_tensors: "pt" or "np".
             seed: decides random frames and crops; one for every clip, or a list of one each.
             frame_rate: of the clips that are no `VideoClip`, needed with `target_fps`.
@@ -239,17 +254,23 @@ class VideoProcessor(BaseImageProcessor):
         clips = as_clips(videos)
         seeds = list(seed) if isinstance(seed, Sequence) else [seed] * len(clips)
         if len(seeds) != len(clips):
-            raise ValueError(f"{len(seeds)} seeds for {len(clips)} clips; expected one each, or a single seed")
+            raise ValueError(
+                f"{len(seeds)} seeds for {len(clips)} clips; expected one each, or a single seed"
+            )
         batch = []
         for clip, clip_seed in zip(clips, seeds, strict=True):
-            frames, rate = (clip.frames, clip.frame_rate) if isinstance(clip, VideoClip) else (clip, frame_rate)
+            frames, rate = (
+                (clip.frames, clip.frame_rate) if isinstance(clip, VideoClip) else (clip, frame_rate)
+            )
             if rate is None and self.target_fps is not None:
-                raise ValueError(f"target_fps is {self.target_fps}, so the clips' own rate is needed: pass frame_rate")
+                raise ValueError(
+                    f"target_fps is {self.target_fps}, so the clips' own rate is needed: pass frame_rate"
+                )
             selection = self.select_frames(frames.shape[0], rate or math.nan, seed=clip_seed)
             if not selection.keep:
                 raise ValueError(
-                    f"a clip of {frames.shape[0]} frames is too short for {self.num_frames} and pad_policy is 'drop'; "
-                    "leave it out, or choose 'repeat_last', 'loop' or 'zero'"
+                    f"a clip of {frames.shape[0]} frames is too short for {self.num_frames} and pad_policy "
+                    "is 'drop'; leave it out, or choose 'repeat_last', 'loop' or 'zero'"
                 )
             batch.append(self.resize_and_crop(selection.take(frames), seed=clip_seed))
         pixel_values = self.normalize(torch.stack(batch))
@@ -264,8 +285,8 @@ class VideoProcessor(BaseImageProcessor):
 
         Args:
             video: `(batch, frames, channels, height, width)`, [-1, 1] with the default mean and deviation.
-            output_type: "pt" keeps the layout, values in [0, 1]; "np" is `(batch, frames, height, width, channels)`
-                in [0, 1]; "pil" is a list of images for each video.
+            output_type: "pt" keeps the layout, values in [0, 1]; "np" is `(batch, frames, height, width,
+                channels)` in [0, 1]; "pil" is a list of images for each video.
         """
         if video.ndim != 5:
             raise ValueError(

@@ -15,8 +15,9 @@ pretty_name: Moving digits
 # Moving digits
 
 Clips of {num_frames} frames, {image_size}×{image_size} pixels, {frame_rate:g} frames per second: one coloured
-handwritten digit of {digit_size}×{digit_size} pixels on black, moving at a constant speed of whole pixels and staying
-inside. Caption: `a {{colour}} {{digit}} moves {{direction}}`. Colours: {colours}. Directions: {directions}.
+handwritten digit of {digit_size}×{digit_size} pixels on black, moving at a constant speed of whole pixels and
+staying inside. Caption: `a {{colour}} {{digit}} moves {{direction}}`. Colours: {colours}. Directions:
+{directions}.
 
 | split | clips | scans | triples |
 |---|---|---|---|
@@ -24,15 +25,16 @@ inside. Caption: `a {{colour}} {{digit}} moves {{direction}}`. Colours: {colours
 | `validation/` | {num_validation} | 10 % of each digit's | all 240 |
 | `test/` | {num_test} | 10 % of each digit's | all 240 |
 
-No scan is in two splits. {num_unseen} of the 240 (colour, digit, direction) triples are never in `train/`: they test
-whether a model puts known words together in a new way. Every pair of words of theirs is in `train/`. Validation and
-test hold both kinds.
+No scan is in two splits. {num_unseen} of the 240 (colour, digit, direction) triples are never in `train/`:
+they test whether a model puts known words together in a new way. Every pair of words of theirs is in
+`train/`. Validation and test hold both kinds.
 
 `metadata.jsonl` in each folder: `file_name`, `text`, `colour`, `digit`, `direction`, `scan` (its number in
-scikit-learn's `load_digits`). The `.mp4` files are lossless H.264 (RGB), which FFmpeg, VLC, mpv and Python read.
+scikit-learn's `load_digits`). The `.mp4` files are lossless H.264 (RGB), which FFmpeg, VLC, mpv and Python
+read.
 
-Made by `heygen-hf data moving-digits` with `rendering.json`'s options; the same options (seed {seed}) give the same
-files.
+Made by `heygen-hf data moving-digits` with `rendering.json`'s options; the same options (seed {seed}) give
+the same files.
 
 ## Unseen triples
 
@@ -44,10 +46,10 @@ The same as `unseen_triples.json`:
 
 ## Source and licence
 
-The digits are the test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak (1998), UCI
-Machine Learning Repository, https://doi.org/10.24432/C50P49, 1,797 scans as shipped with scikit-learn, under the
-Creative Commons Attribution 4.0 International licence (CC BY 4.0). Changes: up-sampled, coloured, set in motion. This
-set is under the same licence.
+The digits are the test part of "Optical Recognition of Handwritten Digits" by E. Alpaydin and C. Kaynak
+(1998), UCI Machine Learning Repository, https://doi.org/10.24432/C50P49, 1,797 scans as shipped with
+scikit-learn, under the Creative Commons Attribution 4.0 International licence (CC BY 4.0). Changes:
+up-sampled, coloured, set in motion. This set is under the same licence.
 """
 
 

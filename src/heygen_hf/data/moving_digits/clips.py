@@ -4,7 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heygen_hf.data.moving_digits.vocabulary import ALL_TRIPLES, COLOURS, DIRECTIONS, Triple, choose_unseen_triples
+from heygen_hf.data.moving_digits.vocabulary import (
+    ALL_TRIPLES,
+    COLOURS,
+    DIRECTIONS,
+    Triple,
+    choose_unseen_triples,
+)
 from heygen_hf.processing import draw_below, shuffled
 
 SPLITS = ("train", "validation", "test")
@@ -33,8 +39,9 @@ def fastest_speed(*, image_size: int, digit_size: int, num_frames: int) -> int:
     fitting = MAX_SPEED if num_frames == 1 else min(MAX_SPEED, travel // (num_frames - 1))
     if fitting < 1 or travel < 0:
         raise ValueError(
-            f"a digit of {digit_size} pixels cannot move for {num_frames} frames inside {image_size} pixels; expected "
-            f"image_size of at least {digit_size + max(num_frames - 1, 0)}, fewer frames, or a smaller digit_size"
+            f"a digit of {digit_size} pixels cannot move for {num_frames} frames inside {image_size} pixels; "
+            f"expected image_size of at least {digit_size + max(num_frames - 1, 0)}, fewer frames, or a "
+            "smaller digit_size"
         )
     return fitting
 

@@ -63,14 +63,14 @@ def render_moving_digits(
     """Render real handwritten digits as coloured digits that move, one to a clip, on black.
 
     `output_dir` gets `train/`, `validation/` and `test/` with their `.mp4` files (lossless H.264) and
-    `metadata.jsonl`, and `unseen_triples.json`, `README.md` and `rendering.json` (the options). It appears whole or
-    not at all. The same options give the same bytes. A folder that holds a finished set with the same options is
-    left as it is.
+    `metadata.jsonl`, and `unseen_triples.json`, `README.md` and `rendering.json` (the options). It appears
+    whole or not at all. The same options give the same bytes. A folder that holds a finished set with the
+    same options is left as it is.
 
     Args:
         output_dir: created, its parents too.
-        num_train, num_validation, num_test: clips of each split. Validation and test show all 240 triples equally
-            often, training the 216 that are not held out.
+        num_train, num_validation, num_test: clips of each split. Validation and test show all 240 triples
+            equally often, training the 216 that are not held out.
         image_size: height and width of the frames in pixels.
         num_frames: frames of each clip.
         frame_rate: frames per second.
@@ -131,7 +131,8 @@ def _may_be_reused(output_dir: Path, options: _Options, *, overwrite: bool) -> b
         found = json.loads((output_dir / _OPTIONS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ValueError(
-            f"{output_dir} exists and holds no finished set of moving digits; choose another output_dir, or remove it"
+            f"{output_dir} exists and holds no finished set of moving digits; choose another output_dir, or "
+            "remove it"
         ) from None
     wanted = asdict(options)
     differing = sorted(name for name in wanted if found.get(name) != wanted[name])
@@ -139,14 +140,18 @@ def _may_be_reused(output_dir: Path, options: _Options, *, overwrite: bool) -> b
         if overwrite:
             return False
         shown = ", ".join(f"{name} {found.get(name)} instead of {wanted[name]}" for name in differing)
-        raise ValueError(f"{output_dir} holds moving digits with {shown}; set overwrite, or choose another output_dir")
+        raise ValueError(
+            f"{output_dir} holds moving digits with {shown}; set overwrite, or choose another output_dir"
+        )
     for split, num_clips in options.num_clips.items():
         folder = output_dir / split
         num_found = sum(entry.name.endswith(".mp4") for entry in os.scandir(folder)) if folder.is_dir() else 0
         if num_found != num_clips or not (folder / "metadata.jsonl").is_file():
             if overwrite:
                 return False
-            raise ValueError(f"{folder} has {num_found} of its {num_clips} clips; set overwrite to render them again")
+            raise ValueError(
+                f"{folder} has {num_found} of its {num_clips} clips; set overwrite to render them again"
+            )
     return True
 
 
@@ -187,10 +192,17 @@ def _write_all(
         pass
     for split in SPLITS:
         rows = [
-            {"file_name": plan.file_name, "text": plan.triple.caption, **plan.triple._asdict(), "scan": plan.scan}
+            {
+                "file_name": plan.file_name,
+                "text": plan.triple.caption,
+                **plan.triple._asdict(),
+                "scan": plan.scan,
+            }
             for plan in plans[split]
         ]
-        (folder / split / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        (folder / split / "metadata.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), "utf-8"
+        )
     unseen = choose_unseen_triples(options.seed)
     (folder / _UNSEEN_FILE).write_text(
         "[\n" + ",\n".join("  " + json.dumps(triple._asdict()) for triple in unseen) + "\n]\n", "utf-8"
@@ -208,5 +220,7 @@ class _ClipJob:
 
 
 def _write_clip(job: _ClipJob) -> None:
-    frames = draw_clip(job.plan, job.ink, image_size=job.options.image_size, num_frames=job.options.num_frames)
+    frames = draw_clip(
+        job.plan, job.ink, image_size=job.options.image_size, num_frames=job.options.num_frames
+    )
     write_video(job.path, frames, frame_rate=job.options.frame_rate, lossless=True)

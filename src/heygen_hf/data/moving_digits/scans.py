@@ -23,12 +23,15 @@ def load_scans(digit_size: int) -> tuple[np.ndarray, np.ndarray]:
     bundle = load_digits()
     ink = bundle.images.astype(np.float32) / _INK_LEVELS
     size = (digit_size, digit_size)
-    scaled = np.stack([np.asarray(Image.fromarray(scan).resize(size, Image.Resampling.BICUBIC)) for scan in ink])
+    scaled = np.stack(
+        [np.asarray(Image.fromarray(scan).resize(size, Image.Resampling.BICUBIC)) for scan in ink]
+    )
     return np.clip(scaled, 0, 1), bundle.target
 
 
 def split_scans(digit_of_scan: np.ndarray, *, seed: int = 0) -> dict[str, dict[str, list[int]]]:
-    """Which scans each split may use: of every digit 80 % train, 10 % validation, 10 % test, none in two of them.
+    """Which scans each split may use: of every digit 80 % train, 10 % validation, 10 % test, none in two of
+    them.
 
     Args:
         digit_of_scan: `(scans,)`.

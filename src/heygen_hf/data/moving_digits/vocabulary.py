@@ -39,17 +39,20 @@ class Triple(NamedTuple):
         return f"a {self.colour} {self.digit} moves {self.direction}"
 
 
-ALL_TRIPLES: tuple[Triple, ...] = tuple(Triple(*words) for words in itertools.product(COLOURS, DIGITS, DIRECTIONS))
+ALL_TRIPLES: tuple[Triple, ...] = tuple(
+    Triple(*words) for words in itertools.product(COLOURS, DIGITS, DIRECTIONS)
+)
 """All 240, in a fixed order."""
 
 
 def choose_unseen_triples(seed: int = 0) -> list[Triple]:
     """The 24 triples that no training clip shows: a set that takes no *pair* of words away from training.
 
-    Each (colour, direction) loses one digit, the digit (colour + 6 * direction) mod 10 in shuffled numbering. For one
-    direction the six colours lose six different digits; for one colour the four directions lose 0, 6, 2 and 8 steps
-    on, different again. So a (colour, digit) keeps at least 3 of its 4 directions, a (digit, direction) 5 of its 6
-    colours, a (colour, direction) 9 of its 10 digits, and every digit is missing two or three times.
+    Each (colour, direction) loses one digit, the digit (colour + 6 * direction) mod 10 in shuffled numbering.
+    For one direction the six colours lose six different digits; for one colour the four directions lose 0, 6,
+    2 and 8 steps on, different again. So a (colour, digit) keeps at least 3 of its 4 directions, a (digit,
+    direction) 5 of its 6 colours, a (colour, direction) 9 of its 10 digits, and every digit is missing two or
+    three times.
     """
     colours = [list(COLOURS)[place] for place in shuffled(len(COLOURS), seed, 0)]
     digits = [DIGITS[place] for place in shuffled(len(DIGITS), seed, 1)]

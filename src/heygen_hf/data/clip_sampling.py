@@ -1,0 +1,74 @@
+"""Decode the frames of a file that a processor selects, and no others."""
+
+import os
+from typing import TYPE_CHECKING
+
+import torch
+
+from heygen_hf.data.decode import BadVideoError, ShortVideoError, decode_frames, probe_video
+from heygen_hf.processing import FrameSelection
+from heygen_hf.processing.frame_sampling import BLACK_FRAME
+from heygen_hf.types import VideoClip
+
+if TYPE_CHECKING:
+    from heygen_hf.processing import VideoProcessor
+
+
+def decode_sample(
+    path: str | os.PathLike,
+    *,
+    processor: "VideoProcessor",
+    total_frames: int,
+    frame_rate: float,
+    seed: int | None = None,
+) -> torch.Tensor:
+    """Decode the frames that a processor selects, at its scale, not yet cropped.
+
+    Args:
+        total_frames, frame_rate: of the file, from `probe_video`. A container can have more packets than
+            frames that can be shown; the selection is then made again from the true number.
+
+    Returns:
+        uint8 `(num_frames, channels, scaled height, scaled width)`
+
+    Raises:
+        BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
+    """
+    selection = processor.select_frames(total_frames, frame_rate, seed=seed)
+    if not selection.keep:
+        raise BadVideoError(too_short(total_frames, processor))
+    present = sorted({index for index in selection.indices if index != BLACK_FRAME})
+    try:
+        clip = decode_frames(path, present, processor=processor)
+    except ShortVideoError as error:
+        return decode_sample(
+            path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed
+        )
+    position_of = {index: position for position, index in enumerate(present)} | {BLACK_FRAME: BLACK_FRAME}
+    return FrameSelection(tuple(position_of[index] for index in selection.indices)).take(clip.frames)
+
+
+def decode_video(
+    path: str | os.PathLike, *, processor: "VideoProcessor", seed: int | None = None
+) -> VideoClip:
+    """Decode one file to the frames and the size of a processor.
+
+    Args:
+        seed: decides random frames and crops; without one they are central.
+
+    Returns:
+        uint8 `(num_frames, channels, height, width)`.
+
+    Raises:
+        BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
+    """
+    found = probe_video(path)
+    frames = decode_sample(
+        path, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
+    )
+    return VideoClip(frames=processor.crop(frames, seed=seed), frame_rate=found.frame_rate)
+
+
+def too_short(num_frames: int, processor: "VideoProcessor") -> str:
+    """The reason for leaving a clip out under `pad_policy="drop"`."""
+    return f"too short: {num_frames} frames, {processor.num_frames} wanted, and pad_policy is 'drop'"

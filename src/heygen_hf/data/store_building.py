@@ -1,0 +1,187 @@
+"""Short clips, decoded once for good into a frame store.
+
+A store is a folder `frames-<settings>-<contents>/` in the cache folder. Its name is made from the contents of
+the clips and from the processor's settings that decide the pixels, so a changed clip or another size is
+another store, and nothing in a store can go stale. It is written under a file lock into a temporary folder,
+forced to disk and renamed: it exists whole or not at all, and of several processes one builds it while the
+others wait. A new store copies what a finished one with the same settings holds already. Stores may be
+deleted at any time.
+"""
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from heygen_hf.data.clip_decoding import DecodedClip, decode_for_store, store_settings
+from heygen_hf.data.content_hash import hash_files
+from heygen_hf.data.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
+from heygen_hf.data.parallel import map_in_workers
+
+if TYPE_CHECKING:
+    from heygen_hf.processing import VideoProcessor
+
+logger = logging.getLogger(__name__)
+
+
+def open_frame_store(
+    paths: Sequence[str | None],
+    *,
+    processor: "VideoProcessor",
+    cache_dir: str | os.PathLike,
+    max_clip_mebibytes: float = 32.0,
+    max_store_gibibytes: float = 64.0,
+    num_workers: int | None = None,
+    progress: bool = True,
+) -> tuple[FrameStore, list[StoredClip], bool]:
+    """Open the store of these clips, and build it first where it is not there yet.
+
+    Args:
+        paths: of the clips; None for one that is refused.
+        cache_dir: where stores lie; created.
+        max_clip_mebibytes: longer clips are not held but decoded each time they are drawn.
+        max_store_gibibytes: nor are clips beyond this size in all.
+        num_workers: processes that decode; None for one per core.
+
+    Returns:
+        The store, what is known of each path, and whether the store was there already.
+
+    Raises:
+        OSError: the cache folder cannot be written, or the disk is full; stores that exist stay valid.
+    """
+    hashes = hash_files(paths)
+    path_of = {
+        content: path
+        for content, path in zip(hashes, paths, strict=True)
+        if isinstance(content, bytes) and path is not None
+    }
+    max_clip_bytes, max_bytes = int(max_clip_mebibytes * 2**20), int(max_store_gibibytes * 2**30)
+    settings = store_settings(processor) | {"max_clip_bytes": max_clip_bytes, "max_bytes": max_bytes}
+    settings_key = _short_hash(json.dumps(settings, sort_keys=True).encode())
+    folder = Path(cache_dir) / f"frames-{settings_key}-{_short_hash(b''.join(sorted(path_of)))}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.parent / f".frames-{settings_key}.lock"):
+            store = _open_if_whole(folder)
+            reused = store is not None
+            if store is None:
+                decode = partial(decode_for_store, processor=processor, max_bytes=max_clip_bytes)
+                _build(
+                    folder, path_of, decode, max_bytes=max_bytes, num_workers=num_workers, progress=progress
+                )
+                store = FrameStore(folder)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OSError(
+                errno.ENOSPC, f"the disk of {cache_dir} is full; free space, or set another cache_dir"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise OSError(
+                error.errno, f"{cache_dir} cannot be written ({error.strerror}); set another cache_dir"
+            ) from error
+        raise
+    clips = [
+        store[content] if isinstance(content, bytes) else StoredClip(problem=content) for content in hashes
+    ]
+    return store, clips, reused
+
+
+def _short_hash(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=8).hexdigest()
+
+
+def _open_if_whole(folder: Path) -> FrameStore | None:
+    if not folder.exists():
+        return None
+    try:
+        return FrameStore(folder)
+    except ValueError as error:
+        logger.warning("%s; building it again", error)
+        shutil.rmtree(folder)
+        return None
+
+
+def _build(
+    folder: Path,
+    path_of: dict[bytes, str],
+    decode: "partial[DecodedClip]",
+    *,
+    max_bytes: int,
+    num_workers: int | None,
+    progress: bool,
+) -> None:
+    """Write a store and move it to its place. The caller holds the lock."""
+    same_settings = folder.name.rsplit("-", 1)[0]
+    for leftover in folder.parent.glob(f".{same_settings}-*.partial"):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial_folder = folder.with_name(f".{folder.name}.partial")
+    partial_folder.mkdir()
+    try:
+        found = _held_elsewhere(folder, path_of)
+        missing = [content for content in path_of if content not in found]
+        clips: dict[bytes, StoredClip] = {}
+        with open(partial_folder / PIXELS_FILE, "wb") as file:
+            end = 0
+            for content, (store, known) in found.items():
+                if known.offset is not None:
+                    store.pixels[known.offset : known.offset + known.num_bytes].tofile(file)
+                    known = replace(known, offset=end)
+                    end += known.num_bytes
+                clips[content] = known
+            decoded_clips = map_in_workers(
+                decode,
+                [path_of[content] for content in missing],
+                description="Decoding clips",
+                num_workers=num_workers,
+                progress=progress,
+            )
+            for content, clip in zip(missing, decoded_clips, strict=True):
+                known = StoredClip(
+                    total_frames=clip.total_frames, frame_rate=clip.frame_rate, problem=clip.problem
+                )
+                if clip.frames is not None and end + clip.frames.nbytes <= max_bytes:
+                    known = replace(known, offset=end, shape=clip.frames.shape)
+                    clip.frames.tofile(file)
+                    end += clip.frames.nbytes
+                clips[content] = known
+            file.flush()
+            os.fsync(file.fileno())
+        write_index(partial_folder / INDEX_FILE, clips, num_bytes=end)
+        _sync_folder(partial_folder)
+        os.rename(partial_folder, folder)
+        _sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(partial_folder, ignore_errors=True)
+
+
+def _held_elsewhere(folder: Path, wanted: Iterable[bytes]) -> dict[bytes, tuple[FrameStore, StoredClip]]:
+    """Clips that finished stores with the same settings hold already."""
+    found: dict[bytes, tuple[FrameStore, StoredClip]] = {}
+    for other in sorted(folder.parent.glob(folder.name.rsplit("-", 1)[0] + "-*")):
+        try:
+            store = FrameStore(other)
+        except ValueError:
+            continue  # its own user will find and report it
+        for content in wanted:
+            if content in store and content not in found and store[content].problem is None:
+                found[content] = (store, store[content])
+    return found
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return  # folders cannot be opened there
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
