@@ -57,9 +57,9 @@ def test_the_auto_classes_know_the_families_after_one_import() -> None:
     assert run_python(code.format(model_type)) == "VideoTransformerModel"
 
 
-def test_taking_a_model_from_the_facade_registers_it() -> None:
+def test_taking_a_class_from_the_facade_registers_the_families() -> None:
     code = (
-        "from heygen_hf import VideoGenerationPipeline; from transformers import AutoConfig; "
+        "from heygen_hf import VideoProcessor; from transformers import AutoConfig; "
         "print(type(AutoConfig.for_model('{}')).__name__)"
     )
     model_type = heygen_hf.ConvVideoEncoderConfig.model_type
