@@ -51,9 +51,9 @@ def _as_clip(clip: Any) -> torch.Tensor | VideoClip:
                 raise ValueError(f"the frames of a clip differ in size: {sorted(sizes)}; expected one size")
             clip = np.stack(pixels)
     if isinstance(clip, np.ndarray) and clip.ndim == 4:
-        # ascontiguousarray and a copy where needed: torch refuses negative strides and warns of read-only
-        # memory
-        clip = torch.from_numpy(np.array(clip, copy=not clip.flags.writeable, order="C")).permute(0, 3, 1, 2)
+        # torch refuses negative strides and warns of read-only memory
+        usable = clip.flags.writeable and clip.flags.c_contiguous
+        clip = torch.from_numpy(clip if usable else clip.copy(order="C")).permute(0, 3, 1, 2)
     if not isinstance(clip, torch.Tensor) or clip.ndim != 4:
         raise ValueError(f"a clip is {_name(clip)}; {_EXPECTED}")
     if clip.dtype != torch.uint8:
