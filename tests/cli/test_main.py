@@ -64,6 +64,15 @@ def test_a_librarys_error_says_which_and_how_to_see_more(raising, capsys: pytest
     assert capsys.readouterr().err == expected
 
 
+def test_a_missing_package_points_to_the_doctor(raising, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        import no_such_package  # noqa: F401
+
+    with pytest.raises(SystemExit, match="2"):
+        raising(command)
+    assert "heygen-hf doctor" in capsys.readouterr().err
+
+
 def test_a_bug_keeps_its_traceback(raising) -> None:
     def command() -> None:
         raise AssertionError("impossible")

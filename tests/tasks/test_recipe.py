@@ -231,3 +231,29 @@ def test_the_trainers_own_arguments_are_checked_without_being_made(tmp_path: Pat
     assert recipe.training == {"learning_rate": 0.001, "lr_scheduler_type": "cosine", "report_to": ["none"]}
     with pytest.raises(RecipeError, match=r"did you mean training\.warmup_steps"):
         load_recipe(path, ["training.warmup_step=3"], sections={"training": RealTrainingArguments})
+
+
+def test_a_models_configuration_is_checked_without_being_made(tmp_path: Path) -> None:
+    from heygen_hf import VideoTransformerConfig
+
+    path = tmp_path / "toy.yaml"
+    path.write_text("task: toy\nmodel: {hidden_size: 96}\n")
+    sections = {"model": VideoTransformerConfig}
+    assert load_recipe(path, sections=sections).model == {"hidden_size": 96}
+    with pytest.raises(RecipeError, match=r"did you mean model\.hidden_size"):
+        load_recipe(path, ["model.hiden_size=3"], sections=sections)
+    with pytest.raises(RecipeError, match=r"model\.hidden_size must be an integer"):
+        load_recipe(path, ["model.hidden_size=wide"], sections=sections)
+
+
+def test_a_type_that_cannot_be_resolved_leaves_the_others_checked(tmp_path: Path) -> None:
+    @dataclass
+    class Section:
+        odd: "OnlyForTypeCheckers | None" = None  # noqa: F821
+        count: int = 1
+
+    path = tmp_path / "toy.yaml"
+    path.write_text("task: toy\ndata: {odd: 3, count: 2}\n")
+    assert load_recipe(path, sections={"data": Section}).data == Section(odd=3, count=2)
+    with pytest.raises(RecipeError, match=r"data\.count must be an integer"):
+        load_recipe(path, ["data.count=x"], sections={"data": Section})

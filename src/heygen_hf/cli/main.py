@@ -75,8 +75,8 @@ def main() -> NoReturn:
     try:
         app(args=arguments, prog_name="heygen-hf")
     except _USER_ERRORS as error:
-        if debug:
-            raise
+        if debug or (isinstance(error, ImportError) and (error.name or "").startswith("heygen_hf")):
+            raise  # an import of our own that fails is a bug
         print_error(error)
         raise SystemExit(2) from error
     raise SystemExit(0)
@@ -85,7 +85,9 @@ def main() -> NoReturn:
 def print_error(error: BaseException) -> None:
     """`error: …` on one line of stderr, in red where stderr is a terminal."""
     message = " ".join(str(error).split()) or type(error).__name__
-    if not _raised_here(error):
+    if isinstance(error, ModuleNotFoundError):
+        message = f"{message} (heygen-hf doctor says what to install)"
+    elif not _raised_here(error):
         message = f"{type(error).__name__}: {message} (--debug shows where)"
     Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}", style="bold red"))
 

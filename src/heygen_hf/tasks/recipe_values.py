@@ -7,12 +7,14 @@ value, `list`, `tuple`, `set`, `dict`, unions, `None` and nested dataclasses. A 
 import dataclasses
 import difflib
 import enum
+import inspect
 import json
 import re
+import sys
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 _NUMBER = re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][-+]?\d+)?$")
 
@@ -154,16 +156,28 @@ def build_dataclass(cls: type, values: dict[str, Any], *, where: str) -> Any:
 def check_keywords(cls: type, values: dict[str, Any], *, where: str) -> dict[str, Any]:
     """`values` checked and converted against the dataclass fields of `cls`, which is not instantiated."""
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    try:
-        annotations = get_type_hints(cls, include_extras=True)
-    except NameError:  # a name imported for type checkers alone: the types go unchecked, the names do not
-        annotations = {}
+    annotations = _annotations(cls)
     for key in values:
         if key not in fields:
             raise ValueMismatchError(f"{where}.{key}", unknown_key(key, fields, where=where))
     return {
         key: coerce(value, annotations.get(key, Any), where=f"{where}.{key}") for key, value in values.items()
     }
+
+
+def _annotations(cls: type) -> dict[str, Any]:
+    """The fields' types; one that names what only type checkers import goes unchecked, the others do not."""
+    annotations: dict[str, Any] = {}
+    for ancestor in reversed(cls.__mro__):
+        names = vars(sys.modules[ancestor.__module__])
+        for name, annotation in inspect.get_annotations(ancestor).items():
+            if isinstance(annotation, str):
+                try:
+                    annotation = eval(annotation, names)  # get_type_hints gives up at the first
+                except Exception:
+                    annotation = Any
+            annotations[name] = annotation
+    return annotations
 
 
 def unknown_key(key: Any, known: Iterable[str], *, where: str = "") -> str:
