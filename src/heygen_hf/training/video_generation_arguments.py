@@ -15,7 +15,8 @@ class VideoGenerationTrainingArguments(TrainingArguments):
 
     Defaults that differ from `TrainingArguments`: `learning_rate` 1e-3, `lr_scheduler_type` cosine, `warmup_steps` 50,
     `max_grad_norm` 1.0, `logging_steps` 50, `save_steps` and `eval_steps` 500, `eval_strategy` "steps",
-    `save_total_limit` 2, `report_to` none, `remove_unused_columns` False, `label_names` none.
+    `save_total_limit` 2, `report_to` none, `remove_unused_columns` False, `label_names` none,
+    `ddp_find_unused_parameters` False.
 
     Args:
         precision: "auto" is bfloat16 where the device multiplies it natively, float32 elsewhere. Sets `bf16`/`fp16`.
@@ -43,6 +44,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     report_to: None | str | list[str] = "none"
     remove_unused_columns: bool = False
     label_names: list[str] | None = field(default_factory=list)
+    ddp_find_unused_parameters: bool | None = False
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     optimizer: Literal["muon", "adamw", "trainer"] = "muon"
@@ -57,6 +59,9 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     compile_blocks: Literal["auto", "on", "off"] = "auto"
 
     def __post_init__(self) -> None:
+        if torch.accelerator.current_accelerator(check_available=True) is None:
+            # Trainer wants to be told: without it bfloat16 is refused on a CPU, and several processes stay strangers.
+            self.use_cpu = True
         if self.precision == "fp16" and not torch.cuda.is_available():
             raise ValueError("precision=fp16 needs a GPU; use bf16 or fp32 on this machine.")
         if self.precision != "auto":

@@ -93,7 +93,7 @@ class VideoGenerationTrainer(Trainer):
         draw = draw_noise(
             pixel_values.shape[1:],
             positions=self._next_positions(pixel_values.shape[0]),
-            global_batch_size=self._global_batch_size,
+            global_batch_size=self.global_batch_size,
             seed=self.args.seed,
             step=self.state.global_step,
             condition_dropout=self.generator_config.condition_dropout,
@@ -136,14 +136,14 @@ class VideoGenerationTrainer(Trainer):
         return positions
 
     @property
-    def _global_batch_size(self) -> int:
+    def global_batch_size(self) -> int:
+        """Samples of an optimiser step over all processes."""
         args = self.args
         return args.per_device_train_batch_size * args.gradient_accumulation_steps * self.accelerator.num_processes
 
     def _count_tokens(self, inputs: dict[str, Any]) -> None:
         batch, frames, _, height, width = inputs["pixel_values"].shape
-        patch = self.generator_config.patch_size
-        tokens = (frames // patch[0]) * (height // patch[1]) * (width // patch[2])
+        tokens = self.generator_config.count_tokens(frames, height, width)
         tokens += inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
         processes = self.accelerator.num_processes
         self.throughput.add(samples=batch * processes, tokens=batch * tokens * processes)
@@ -175,6 +175,11 @@ class VideoGenerationTrainer(Trainer):
             )
             return self.lr_scheduler
         return super().create_scheduler(num_training_steps, optimizer)
+
+    @property
+    def initial_step(self) -> int:
+        """The optimiser step at which the last call of `train` started: above 0 when it resumed."""
+        return getattr(self, "_initial_global_step", 0)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         self.throughput.reset()
@@ -266,6 +271,7 @@ class VideoGenerationTrainer(Trainer):
                 (staged / "training_args.bin").unlink(missing_ok=True)
                 (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
                 publish_checkpoint(staged, root / name)
+                staging.rmdir()
                 rotate_checkpoints(
                     output_dir=str(root),
                     save_total_limit=self.args.save_total_limit,

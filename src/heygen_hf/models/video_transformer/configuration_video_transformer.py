@@ -5,6 +5,7 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from heygen_hf.layers.patches import patch_grid
 from heygen_hf.layers.rotary import split_rotary_bands
 
 
@@ -134,6 +135,15 @@ class VideoTransformerConfig(PreTrainedConfig):
         for name in ("hidden_dropout", "attention_dropout", "condition_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1).")
+
+    def count_tokens(self, frames: int, height: int, width: int) -> int:
+        """Video tokens of a clip (in latents, for a latent model).
+
+        Raises:
+            ValueError: a size its patch does not divide.
+        """
+        grid = patch_grid(frames, height, width, self.patch_size)
+        return grid[0] * grid[1] * grid[2]
 
     @property
     def takes_captions(self) -> bool:

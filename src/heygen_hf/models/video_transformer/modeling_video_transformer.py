@@ -565,14 +565,16 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Whatever was not given: random in training, fixed in evaluation."""
         batch, device = pixel_values.shape[0], pixel_values.device
-        generator = None if self.training else torch.Generator().manual_seed(0)
         if timestep is None:
-            timestep = self.objective.draw_timesteps(batch, generator=generator).to(device)
+            timestep = self.objective.draw_timesteps(batch, generator=self._fixed_in_evaluation(0)).to(device)
         if noise is None:
-            noise = torch.randn(pixel_values.shape, generator=generator).to(pixel_values)
+            noise = torch.randn(pixel_values.shape, generator=self._fixed_in_evaluation(1)).to(pixel_values)
         if condition_dropout_mask is None and self.training and self.config.condition_dropout:
             condition_dropout_mask = torch.rand(batch, device=device) < self.config.condition_dropout
         return timestep, noise, condition_dropout_mask
+
+    def _fixed_in_evaluation(self, seed: int) -> torch.Generator | None:
+        return None if self.training else torch.Generator().manual_seed(seed)
 
 
 __all__ = [

@@ -1,0 +1,98 @@
+"""A run's folder: what lies where, and whether it may be written to."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`outputs/<recipe>/`: the exported model at its root, in the layout that would be published, and its history."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as resolved: base, overrides and defaults written out."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def log(self) -> Path:
+        """One JSON object a line: everything logged while training."""
+        return self.path / "log.jsonl"
+
+    @property
+    def facts(self) -> Path:
+        """What the run was: data, hardware, time, versions; the card is written from it."""
+        return self.path / "run.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The final figures, each with its count and interval."""
+        return self.path / "metrics.json"
+
+    @property
+    def samples(self) -> Path:
+        """Videos made while training and for the card."""
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        """`checkpoint-N/` folders."""
+        return self.path / "checkpoints"
+
+    @property
+    def judges(self) -> Path:
+        """The classifiers that judge generated videos, and how good they are on real ones."""
+        return self.path / "evaluation" / "judges"
+
+    @property
+    def model_index(self) -> Path:
+        """diffusers' index of the exported pipeline: there when the export is finished."""
+        return self.path / "model_index.json"
+
+    def prepare(self, *, resume: bool, overwrite: bool) -> None:
+        """Make the folder, or say why it cannot be used.
+
+        Raises:
+            ValueError: it holds a run already and neither `resume` nor `overwrite` was asked for, or it holds files
+                that are no run.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise ValueError(f"output_dir {self.path} is a file; give another output_dir.")
+        held = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        if held and not self.recipe.is_file():
+            raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")
+        if held and overwrite:
+            shutil.rmtree(self.path)
+        elif held and not resume:
+            raise ValueError(
+                f"{self.path} already holds a run: continue it with --resume auto, replace it with --overwrite, or "
+                "give another output_dir."
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def require_export(self) -> None:
+        """Raise a `ValueError` unless an exported model lies here."""
+        if not self.path.is_dir():
+            raise ValueError(f"there is no run at {self.path}; train one with heygen-hf train RECIPE.")
+        if not self.model_index.is_file():
+            raise ValueError(
+                f"{self.path} holds no exported model (no model_index.json): its training has not finished; continue "
+                "it with heygen-hf train RECIPE --resume auto."
+            )
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write beside and rename, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote; an empty dict when the file is not there."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,204 @@
+"""Does the model make what the caption says? Generated videos against judges trained on real clips."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from heygen_hf.data import VideoClipDataset
+from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attribute_judges
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.recipe import Recipe, load_recipe
+from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
+from heygen_hf.tasks.text_to_video_card import write_run_card
+from heygen_hf.tasks.text_to_video_data import PreparedData, prepare_data
+from heygen_hf.tasks.video_files import load_pipeline, sample_videos
+
+SEEN, UNSEEN = "seen", "unseen"
+
+
+@dataclass(frozen=True)
+class EvaluationPrompt:
+    """A caption with the labels it should come out as; `group` says whether training held this combination."""
+
+    text: str
+    labels: dict[str, str]
+    group: str
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    num_videos_per_prompt: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    output: str | Path | None = None,
+) -> dict[str, Any]:
+    """Evaluate a finished run anew: `heygen-hf evaluate RUN`.
+
+    Args:
+        num_videos_per_prompt: for every combination of labels; by default the recipe's numbers.
+        limit: at most so many prompts.
+        seed: of the generated videos; by default the recipe's.
+        output: where to write the figures; by default the run's `metrics.json`, and its card is written anew.
+
+    Raises:
+        ValueError: no finished run there, or a recipe without label columns.
+    """
+    folder = RunFolder(Path(run))
+    folder.require_export()
+    if not folder.recipe.is_file():
+        raise ValueError(f"{run} holds a model but no recipe.yaml, so there is no data to judge it by.")
+    recipe = load_recipe(folder.recipe)
+    if not recipe.data.label_columns:
+        raise ValueError(
+            "there is nothing to judge by: the recipe has no data.label_columns. Name the label columns of the clips."
+        )
+    metrics = evaluate_run(
+        folder,
+        recipe,
+        videos_per_combination=num_videos_per_prompt,
+        limit=limit,
+        seed=seed,
+        output=None if output is None else Path(output),
+    )
+    if output is None:
+        write_run_card(folder, recipe)
+    return metrics
+
+
+def evaluate_run(
+    folder: RunFolder,
+    recipe: Recipe,
+    *,
+    data: PreparedData | None = None,
+    videos_per_combination: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Generate with the exported model, judge, print the table, write the JSON."""
+    section = recipe.evaluation
+    pipeline = load_pipeline(folder.path)
+    processor: VideoProcessor = pipeline.processor
+    if data is None:
+        data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
+    columns = recipe.data.label_columns
+    judges = _judges(folder, recipe, data=data, processor=processor)
+
+    # 1. Generated videos.
+    prompts = evaluation_prompts(
+        data,
+        columns,
+        per_unseen=videos_per_combination or section.videos_per_unseen_combination,
+        per_seen=videos_per_combination or section.videos_per_seen_combination,
+    )[:limit]
+    first_seed = section.seed if seed is None else seed
+    videos = sample_videos(
+        pipeline,
+        [prompt.text for prompt in prompts],
+        seeds=[first_seed + i for i in range(len(prompts))],
+        batch_size=recipe.generation.batch_size,
+        description="generating for evaluation",
+    )
+    generated = attribute_accuracy(
+        judges.predict(videos * 2 - 1),
+        {column: [prompt.labels[column] for prompt in prompts] for column in columns},
+        groups=[prompt.group for prompt in prompts],
+    )
+
+    # 2. The same measure on real clips: what a perfect generator would score.
+    real = _judge_real_clips(judges, data, columns, processor=processor)
+    metrics = {
+        "attribute_accuracy": generated,
+        "attribute_accuracy_real": real,
+        "settings": {
+            "num_videos": len(prompts),
+            "first_seed": first_seed,
+            "num_inference_steps": pipeline.config.num_inference_steps,
+            "guidance_scale": pipeline.config.guidance_scale,
+            "weights": "ema" if recipe.training.get("ema_decay", 0.999) is not None else "raw",
+            "judges_on_held_out_clips": judges.held_out,
+        },
+        "validation_loss": read_json(folder.facts).get("validation_loss"),
+    }
+    write_json(output or folder.metrics, metrics)
+    print_table(metrics)
+    return metrics
+
+
+def evaluation_prompts(
+    data: PreparedData, columns: Sequence[str], *, per_unseen: int, per_seen: int
+) -> list[EvaluationPrompt]:
+    """One prompt per video: every combination of labels among the test captions, unseen combinations first.
+
+    A combination is seen when a training clip has it. Its caption is that of the first test clip that has it.
+    """
+    trained = set(_combinations(data.train, columns))
+    captions: dict[tuple[str, ...], str] = {}
+    for combination, text in zip(_combinations(data.test, columns), data.test.texts, strict=True):
+        captions.setdefault(combination, text)
+    prompts: dict[str, list[EvaluationPrompt]] = {UNSEEN: [], SEEN: []}
+    for combination, text in sorted(captions.items()):
+        group = SEEN if combination in trained else UNSEEN
+        prompt = EvaluationPrompt(text, dict(zip(columns, combination, strict=True)), group)
+        prompts[group] += [prompt] * (per_seen if group == SEEN else per_unseen)
+    return prompts[UNSEEN] + prompts[SEEN]
+
+
+def _combinations(clips: VideoClipDataset, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(map(str, clips.labels[column]) for column in columns), strict=True))
+
+
+def _judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
+    """The run's judges, trained on its real clips the first time."""
+    if folder.judges.is_dir():
+        return AttributeJudges.from_pretrained(folder.judges)
+    judges = train_attribute_judges(
+        data.train,
+        data.validation or data.test,
+        label_columns=recipe.data.label_columns,
+        processor=processor,
+        seed=recipe.seed,
+        max_steps=recipe.evaluation.judge_max_steps,
+    )
+    judges.save_pretrained(folder.judges)
+    return judges
+
+
+def _judge_real_clips(
+    judges: AttributeJudges, data: PreparedData, columns: Sequence[str], *, processor: VideoProcessor
+) -> dict[str, Any]:
+    trained = set(_combinations(data.train, columns))
+    groups = [SEEN if combination in trained else UNSEEN for combination in _combinations(data.test, columns)]
+    references = {column: data.test.labels[column] for column in columns}
+    return attribute_accuracy(judges.predict_dataset(data.test, processor=processor), references, groups=groups)
+
+
+def print_table(metrics: dict[str, Any]) -> None:
+    """Accuracy per label column and group, with its interval, generated beside real."""
+    table = Table(title="Does the video show what the caption says? (95 % intervals)")
+    for heading in ("label", "group", "generated", "count", "real clips (ceiling)", "count"):
+        table.add_column(heading)
+    for group in (UNSEEN, SEEN):
+        generated = _figures(metrics["attribute_accuracy"], group)
+        real = _figures(metrics["attribute_accuracy_real"], group)
+        for label, figure in generated.items():
+            table.add_row(label, group, *_cells(figure), *_cells(real.get(label)))
+    Console().print(table)
+
+
+def _figures(report: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
+    """Label column (and "all correct") → figure, for one group; empty when nothing fell into it."""
+    figures = report["groups"].get(group)
+    return {} if figures is None else {**figures["columns"], "all correct": figures["all_columns_correct"]}
+
+
+def _cells(figure: dict[str, Any] | None) -> tuple[str, str]:
+    if figure is None:
+        return "–", "0"
+    low, high = figure["interval"]
+    return f"{figure['accuracy']:.1%} [{low:.1%}, {high:.1%}]", str(figure["count"])

@@ -1,0 +1,131 @@
+"""The sections of a text-to-video recipe."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+
+from heygen_hf.models.video_transformer import VideoTransformerConfig
+from heygen_hf.training import VideoGenerationTrainingArguments
+
+
+@strict
+class ModelSection(VideoTransformerConfig):
+    """The fields of `VideoTransformerConfig`, and where to start from.
+
+    `vocab_size`, `pad_token_id` and `sample_*` are filled in from the tokenizer and the processor when left out.
+
+    Args:
+        pretrained: a folder or Hub repository to start from instead of random weights.
+        attn_implementation: "auto" takes "matmul" for short sequences on a CPU and "sdpa" elsewhere.
+    """
+
+    model_type = "heygen_text_to_video_recipe"
+
+    pretrained: str | None = None
+    attn_implementation: str = "auto"
+
+
+@dataclass(kw_only=True)
+class DataSection:
+    """Where the clips are and how they are read.
+
+    Args:
+        train: folder with `metadata.jsonl` or `.csv`; its `train/` subfolder when it has one.
+        validation: folder for the validation loss; by default the `validation/` subfolder beside `train/`, else
+            `validation_share` of the training clips.
+        test: folder with real clips to judge by; by default the `test/` subfolder, else the validation clips.
+        caption_column, label_columns: columns of the metadata.
+        max_bad_share: more unusable files than this share stop the run before it starts.
+        tokenizer: name or folder of a tokenizer; by default a small one is built from the training captions.
+        max_caption_tokens: longer captions are cut, and counted in the report.
+        cache_dir: where decoded clips are kept; by default the user's cache folder.
+        num_workers: data loader workers; None decides by whether clips are decoded as they are drawn.
+    """
+
+    train: str
+    validation: str | None = None
+    test: str | None = None
+    caption_column: str = "text"
+    label_columns: list[str] = field(default_factory=list)
+    validation_share: float = 0.05
+    max_bad_share: float = 0.1
+    tokenizer: str | None = None
+    max_caption_tokens: int = 128
+    cache_dir: str | None = None
+    num_workers: int | None = None
+
+
+@dataclass(kw_only=True)
+class ProcessorSection:
+    """The fields of `VideoProcessor`."""
+
+    num_frames: int = 16
+    temporal_stride: int = 1
+    target_fps: float | None = None
+    frame_position: Literal["start", "center", "random", "uniform"] = "random"
+    pad_policy: Literal["repeat_last", "loop", "zero", "drop"] = "repeat_last"
+    height: int = 64
+    width: int = 64
+    resize_mode: Literal["cover", "contain", "stretch", "none"] = "cover"
+    crop_position: Literal["center", "random"] = "center"
+    interpolation: Literal["bilinear", "bicubic", "area", "nearest"] = "bilinear"
+
+
+@dataclass(kw_only=True)
+class GenerationSection:
+    """Sampling defaults, saved with the pipeline.
+
+    Args:
+        num_inference_steps, guidance_scale, frame_rate: as in `VideoGenerationPipeline`.
+        batch_size: videos sampled at once.
+        sample_prompts: what is sampled while training and shown in the card; by default validation captions.
+        num_samples: how many of those.
+    """
+
+    num_inference_steps: int = 30
+    guidance_scale: float = 1.0
+    frame_rate: float = 8.0
+    batch_size: int = 32
+    sample_prompts: list[str] | None = None
+    num_samples: int = 8
+
+
+@dataclass(kw_only=True)
+class EvaluationSection:
+    """How the trained model is judged, when the data has label columns.
+
+    Args:
+        enabled: whether `train` evaluates at its end; `heygen-hf evaluate` does it any time.
+        videos_per_unseen_combination, videos_per_seen_combination: videos per combination of labels, split by
+            whether the combination occurs in the training clips.
+        seed: of the generated videos; video i of the evaluation uses seed + i.
+        judge_max_steps: training steps of each judge at most.
+    """
+
+    enabled: bool = True
+    videos_per_unseen_combination: int = 10
+    videos_per_seen_combination: int = 1
+    seed: int = 1000
+    judge_max_steps: int = 1000
+
+
+@dataclass(kw_only=True)
+class HubSection:
+    """What the model card says that no run can know."""
+
+    license: str | None = None
+    title: str | None = None
+    data_description: str | None = None
+    limits: str | None = None
+
+
+SECTIONS: dict[str, Any] = {
+    "model": ModelSection,
+    "data": DataSection,
+    "processor": ProcessorSection,
+    "training": VideoGenerationTrainingArguments,
+    "generation": GenerationSection,
+    "evaluation": EvaluationSection,
+    "hub": HubSection,
+}

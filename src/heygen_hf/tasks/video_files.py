@@ -1,0 +1,156 @@
+"""Generated videos on disk: for `generate`, for samples while training."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from heygen_hf.data import write_video
+from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.tasks.run_folder import RunFolder
+
+
+def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
+    """The exported pipeline of a run, on a device (a GPU if there is one).
+
+    Raises:
+        ValueError: there is no run, or it has no export yet.
+    """
+    RunFolder(Path(run)).require_export()
+    pipeline = VideoGenerationPipeline.from_pretrained(str(run))
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def fast_math(pipeline: VideoGenerationPipeline) -> AbstractContextManager:
+    """Autocast to bfloat16 where the device multiplies it natively."""
+    from heygen_hf.training.video_generation_arguments import supports_bfloat16
+
+    device = pipeline.device.type
+    return torch.autocast(device, torch.bfloat16) if supports_bfloat16() else nullcontext()
+
+
+def sample_videos(
+    pipeline: VideoGenerationPipeline,
+    prompts: Sequence[str],
+    *,
+    seeds: Sequence[int],
+    batch_size: int,
+    description: str | None = None,
+    **options: object,
+) -> torch.Tensor:
+    """Sample prompt i with seed i, in batches: `(videos, frames, channels, height, width)` in [0, 1].
+
+    A video depends on its own seed alone, whatever the batch size.
+    """
+    videos = []
+    starts = range(0, len(prompts), batch_size)
+    with fast_math(pipeline):
+        for start in tqdm(starts, desc=description, disable=description is None):
+            some = slice(start, start + batch_size)
+            generators = [torch.Generator().manual_seed(seed) for seed in seeds[some]]
+            videos.append(pipeline(list(prompts[some]), generator=generators, output_type="pt", **options).frames.cpu())
+    return torch.cat(videos)
+
+
+def to_uint8(videos: torch.Tensor) -> torch.Tensor:
+    """[0, 1] floats to 0..255, rounded."""
+    return (videos.float() * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def generate(
+    run: str | Path,
+    prompts: Sequence[str],
+    *,
+    num_videos: int = 1,
+    seed: int = 0,
+    output_dir: str | Path,
+    num_inference_steps: int | None = None,
+    guidance_scale: float | None = None,
+    num_frames: int | None = None,
+    height: int | None = None,
+    width: int | None = None,
+    frame_rate: float | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write `num_videos` videos for each prompt, in order, and a `metadata.jsonl` that says how each was made.
+
+    Video i (over all prompts) is made with seed + i. Files are `00000.mp4`, `00001.mp4`, ….
+
+    Args:
+        run: a run's folder or any folder holding an exported pipeline.
+        prompts: captions.
+        others: by default what is saved with the pipeline.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        ValueError: no exported model, sizes the model cannot make, or videos already there without `overwrite`.
+    """
+    pipeline = load_pipeline(run, device=device)
+    pipeline.clip_shape(num_frames=num_frames, height=height, width=width)
+    output = Path(output_dir)
+    metadata = output / "metadata.jsonl"
+    if metadata.exists() and not overwrite:
+        raise ValueError(f"{output} already holds generated videos; use --overwrite or another --output-dir.")
+    output.mkdir(parents=True, exist_ok=True)
+    options = {
+        "num_inference_steps": num_inference_steps or pipeline.config.num_inference_steps,
+        "guidance_scale": pipeline.config.guidance_scale if guidance_scale is None else guidance_scale,
+        "num_frames": num_frames or pipeline.transformer.config.sample_frames,
+        "height": height or pipeline.transformer.config.sample_height,
+        "width": width or pipeline.transformer.config.sample_width,
+    }
+    rate = frame_rate or pipeline.config.frame_rate
+    texts = [prompt for prompt in prompts for _ in range(num_videos)]
+    batch_size = batch_size or 16
+    files: list[Path] = []
+    rows: list[str] = []
+    progress = tqdm(total=len(texts), desc="generating", unit="video")
+    for start in range(0, len(texts), batch_size):
+        some = texts[start : start + batch_size]
+        seeds = [seed + start + i for i in range(len(some))]
+        videos = to_uint8(sample_videos(pipeline, some, seeds=seeds, batch_size=batch_size, **options))
+        for text, one_seed, video in zip(some, seeds, videos, strict=True):
+            file = output / f"{len(files):05d}.mp4"
+            write_video(file, video, frame_rate=rate)
+            files.append(file)
+            row = {"file_name": file.name, "text": text, "seed": one_seed, **options, "frame_rate": rate}
+            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+        progress.update(len(some))
+        # Written batch by batch: what was made before a crash keeps its captions.
+        metadata.write_text("".join(rows), encoding="utf-8")
+    progress.close()
+    print(f"{len(files)} videos and metadata.jsonl are in {output}")
+    return files
+
+
+def sample_grid_writer(
+    pipeline: VideoGenerationPipeline, prompts: Sequence[str], *, folder: Path, seed: int
+) -> Callable[[int], None]:
+    """A function that samples the prompts with the pipeline as it stands and writes one grid video for a step."""
+
+    def write_samples(step: int) -> None:
+        seeds = [seed + i for i in range(len(prompts))]
+        pipeline.set_progress_bar_config(disable=True)
+        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(prompts))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_video(folder / f"step-{step:07d}.mp4", video_grid(to_uint8(videos)), frame_rate=pipeline.config.frame_rate)
+
+    return write_samples
+
+
+def video_grid(videos: torch.Tensor, *, columns: int = 4) -> torch.Tensor:
+    """Videos `(count, frames, channels, height, width)` side by side: `(frames, channels, rows * height, ...)`."""
+    count = videos.shape[0]
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    blank = videos.new_zeros((rows * columns - count, *videos.shape[1:]))
+    cells = torch.cat((videos, blank)).unflatten(0, (rows, columns))
+    return cells.permute(2, 3, 0, 4, 1, 5).flatten(4, 5).flatten(2, 3).contiguous()
