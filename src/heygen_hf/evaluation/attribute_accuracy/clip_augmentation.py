@@ -10,9 +10,9 @@ def augment_clips(
     clips: torch.Tensor,
     generator: torch.Generator,
     *,
-    max_degrees: float = 10.0,
+    max_degrees: float = 12.0,
     max_scaling: float = 0.12,
-    max_shift: float = 0.03,
+    max_shift: float = 0.025,
 ) -> torch.Tensor:
     """Turn, scale, shear and shift each clip a little, the same for all its frames, so that motion stays what
     it is.

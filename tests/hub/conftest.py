@@ -1,0 +1,55 @@
+"""The facts of a small, complete run."""
+
+import dataclasses
+
+import pytest
+
+from heygen_hf.hub import CardFacts, MetricResult, SampleImage
+
+FACTS = CardFacts(
+    title="moving_digits",
+    model_class="VideoTransformerForVideoGeneration",
+    num_parameters=1_034_240,
+    data_name="data/moving_digits",
+    clips_per_split={"train": 8192, "validation": 512, "test": 480},
+    skipped_clips=2,
+    skipped_reasons=["broken.mp4: truncated", "notes.txt: no video"],
+    data_note="24 of 240 combinations are held out of training.",
+    recipe_yaml="task: text_to_video\ndata:\n  train: data/moving_digits\n",
+    command=["heygen-hf", "train", "recipes/text_to_video/moving_digits.yaml", "training.max_steps=200"],
+    hardware={"cpu": "2 cores", "memory": "16 GiB"},
+    training_seconds=547.2,
+    steps=2400,
+    samples_seen=153_600,
+    versions={"torch": "2.13.0", "transformers": "5.23.0"},
+    metrics=[
+        MetricResult(
+            name="digit accuracy",
+            value=0.8125,
+            count=240,
+            interval=(0.758, 0.857),
+            group="unseen",
+            ceiling=0.977,
+            note="worst: 8, 12 of 24",
+        ),
+        MetricResult(name="reconstruction", value=25.31, unit="dB", metric_type="psnr"),
+        MetricResult(name="colour accuracy", value=None, count=0),
+    ],
+    metrics_file="metrics.json",
+    validation_loss=0.123456,
+    samples=[SampleImage(path="samples/strips.png", prompts=["a red 7 moves left", "a blue 1 moves up"])],
+    generation_defaults={"num_inference_steps": 32, "guidance_scale": 2.0},
+    limits="Knows nothing but moving digits.",
+    licence="apache-2.0",
+)
+
+
+@pytest.fixture
+def facts() -> CardFacts:
+    return FACTS
+
+
+@pytest.fixture
+def change(facts):
+    """The facts with some of them replaced."""
+    return lambda **changes: dataclasses.replace(facts, **changes)

@@ -1,0 +1,118 @@
+"""Nothing of this machine gets into a card."""
+
+import getpass
+import socket
+from pathlib import Path
+
+import pytest
+
+from heygen_hf.hub import MetricResult, SampleImage, render_card, scrub, scrub_command
+
+TOKEN = "hf_" + "aB3" * 11
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """A working directory in somebody's home, on a named machine."""
+    home = tmp_path / "home" / "miriam"
+    work = home / "projects" / "clips"
+    work.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("USER", "LOGNAME", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "miriam")
+    monkeypatch.setattr(socket, "gethostname", lambda: "gpu-box-17.lab.example")
+    monkeypatch.setenv("STORAGE_API_KEY", "value-of-the-key-0815")
+    assert getpass.getuser() == "miriam"
+    return work
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("train: {work}/data/clips", "train: data/clips"),
+        ("train: {home}/other/clips", "train: clips"),
+        ("train: /mnt/secret-project/clips\nnext: 1", "train: clips\nnext: 1"),
+        ("train: '/mnt/secret project/my clips'", "train: 'my clips'"),
+        ("train: ~/clips/new", "train: new"),
+        ("train: C:\\Users\\miriam\\clips", "train: clips"),
+        ("cache: file:///mnt/share/cache", "cache: cache"),
+        ("see (/opt/private/x), or /opt/private/y.", "see (x), or y."),
+        ("on gpu-box-17.lab.example by Miriam", "on [removed] by [removed]"),
+        ("on gpu-box-17", "on [removed]"),
+        ("key is value-of-the-key-0815 here", "key is [removed] here"),
+        (f"hub:\n  token: {TOKEN}\n  private: true", "hub:\n  token: [removed]\n  private: true"),
+        ('{{"api_key": "abcdefgh"}}', '{{"api_key": "[removed]"}}'),
+        ("WANDB_API_KEY=0123456789 HF_TOKEN=abcdefgh", "WANDB_API_KEY=[removed] HF_TOKEN=[removed]"),
+        ("https://user:pass@host.example/repo", "https://[removed]@host.example/repo"),
+    ],
+)
+def test_scrub_removes_what_is_private(machine, text, expected):
+    home = machine.parent.parent
+    assert scrub(text.format(work=machine, home=home)) == expected.format()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "train: data/moving_digits",
+        "a and/or b, 1/2, 30 km/h",
+        "max_caption_tokens: 16\neos_token: <eos>\ntokenizer: word_level",
+        "https://huggingface.co/user/model",
+        "patch_size: [4, 4, 4]  # ~5 minutes",
+        "token: null",
+        "video tokens and text tokens: 528 each",
+        "a red 7 moves left",
+    ],
+)
+def test_scrub_leaves_the_rest(machine, text):
+    assert scrub(text) == text
+
+
+def test_command_is_what_somebody_else_would_type(machine):
+    command = [
+        "/usr/lib/python3.11/bin/python3.11",
+        "-m",
+        "heygen_hf",
+        "train",
+        f"{machine}/recipes/video folder.yaml",
+        "data.train=/mnt/secret/my clips",
+        "--token",
+        "abcdefgh",
+        "training.max_steps=200",
+    ]
+    expected = "python -m heygen_hf train 'recipes/video folder.yaml' 'data.train=my clips' --token [removed]"
+    assert scrub_command(command) == f"{expected} training.max_steps=200"
+
+
+def test_whole_card_gives_nothing_away(machine, change):
+    private = f"{machine}/x {machine.parent.parent}/y {TOKEN} value-of-the-key-0815 /mnt/elsewhere/z"
+    named = f"{private} gpu-box-17 miriam"
+    card = render_card(
+        change(
+            title=named,
+            data_name=f"{machine}/clips/",
+            skipped_reasons=[f"{machine}/clips/a.mp4: truncated {named}"],
+            data_note=named,
+            recipe_yaml=named,
+            command=["heygen-hf", *named.split()],
+            hardware={"host": named},
+            versions={"torch": named},
+            limits=named,
+            generation_defaults={"x": named},
+            metrics=[MetricResult(name=named, value=1.0, note=named, group=named)],
+            samples=[SampleImage(path="samples/s.png", prompts=[private], note=named)],
+        )
+    )
+    for secret in (
+        str(machine),
+        str(machine.parent.parent),
+        TOKEN,
+        "value-of-the-key-0815",
+        "gpu-box",
+        "miriam",
+    ):
+        assert secret not in card, secret
+    assert card.count("/mnt/elsewhere") == 2  # quoted captions: in the list and in the example
+    assert "Data set: clips." in card
+    assert str(Path.home()) not in card
