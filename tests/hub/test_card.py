@@ -29,7 +29,7 @@ def test_model_index_holds_the_measured_figures_and_no_others(facts):
     assert digit.metric_args["count"] == 240
     assert digit.metric_args["confidence_interval_95"] == [0.758, 0.857]
     assert figures["reconstruction"].metric_type == "psnr"
-    assert digit.dataset_name == "data/moving_digits"
+    assert digit.dataset_name == "someone/moving_digits"
 
 
 def test_body_tells_the_run(facts):
@@ -68,6 +68,13 @@ def test_what_is_not_known_is_said_to_be_unknown():
 def test_samples_lie_inside_the_run(change, path):
     with pytest.raises(ValueError, match="must be relative to the run folder"):
         render_card(change(samples=[SampleImage(path=path)]))
+
+
+def test_data_on_the_hub_keeps_its_name_and_local_data_loses_its_place(change, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "Data set: someone/clips." in render_card(change(data_name="someone/clips"))
+    (tmp_path / "someone" / "clips").mkdir(parents=True)
+    assert "Data set: clips." in render_card(change(data_name="someone/clips"))
 
 
 def test_write_card_wants_the_pictures_there(facts, tmp_path):

@@ -209,7 +209,7 @@ def _safe(text: object, max_characters: int = 300) -> str:
 
 def _base_name(path: str | None) -> str | None:
     """The last part of a local path; a Hub name such as `user/clips` stays whole."""
-    if path is None or re.fullmatch(r"[\w.-]+/[\w.-]+", path):
+    if path is None or (re.fullmatch(r"[\w.-]+/[\w.-]+", path) and not Path(path).exists()):
         return path
     return re.split(r"[\\/]", path.rstrip("\\/"))[-1]
 
