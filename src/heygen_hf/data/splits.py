@@ -41,10 +41,10 @@ def split_by_clip(
     file_names = list(dataset["file_name"])
     ranked = sorted(set(file_names), key=lambda name: (rank(name), name))
     if len(ranked) < 2:
-        logger.warning("There is only one clip, so none is held out for validation.")
+        logger.info("There is only one clip, so none is held out for validation.")
         return dataset, None
     held_out = set(ranked[: min(len(ranked) - 1, max(1, round(len(ranked) * validation_share)))])
-    logger.warning(
+    logger.info(
         "There is no validation set, so %d of the %d clips are held out for it (seed %d).",
         len(held_out),
         len(ranked),
