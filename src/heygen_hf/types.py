@@ -63,13 +63,13 @@ class VideoTextBatch(_PrintsShapes):
         pixel_values: floating point, `(batch, frames, channels, height, width)`.
         input_ids: `(batch, tokens)` caption tokens, padded.
         attention_mask: `(batch, tokens)`, 1 at tokens and 0 at padding.
-        class_labels: `(batch,)`, or `(batch, label columns)` where there are several.
+        class_ids: `(batch,)`, or `(batch, label columns)` where there are several.
     """
 
     pixel_values: torch.Tensor
     input_ids: torch.Tensor | None = None
     attention_mask: torch.Tensor | None = None
-    class_labels: torch.Tensor | None = None
+    class_ids: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.pixel_values.ndim != 5 or not self.pixel_values.is_floating_point():
@@ -78,7 +78,7 @@ class VideoTextBatch(_PrintsShapes):
                 "(batch, frames, channels, height, width)"
             )
         batch_size = self.pixel_values.shape[0]
-        for name, dims in (("input_ids", (2,)), ("attention_mask", (2,)), ("class_labels", (1, 2))):
+        for name, dims in (("input_ids", (2,)), ("attention_mask", (2,)), ("class_ids", (1, 2))):
             value = getattr(self, name)
             if value is not None and (value.ndim not in dims or value.shape[0] != batch_size):
                 raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from heygen_hf.evaluation import AttributeJudges, train_attribute_judges
 from heygen_hf.evaluation.attribute_accuracy.clip_augmentation import augment_clips
 from heygen_hf.evaluation.attribute_accuracy.judges import prepare_clips
-from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names
+from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, fetch_clips, read_labels
 
 COLUMNS = ["colour", "direction"]
 
@@ -101,6 +101,35 @@ def test_value_never_trained_on_is_reported_and_counts_as_error(clips_class, pro
         )
     )
     assert figure["correct"] < 8
+
+
+def test_labels_are_read_without_decoding_where_the_data_set_has_them():
+    class Undecodable:
+        labels = {"digit": [7, 1, 7]}  # noqa: RUF012
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            raise AssertionError("a clip was decoded")
+
+    assert read_labels(Undecodable(), ["digit"]) == {"digit": ["7", "1", "7"]}
+    with pytest.raises(ValueError, match="no label column 'colour'; its columns are: digit"):
+        read_labels(Undecodable(), ["colour"])
+
+
+def test_several_clips_are_read_at_once_where_the_data_set_can(clips_class, processor):
+    class Batched(clips_class):
+        def __getitem__(self, index):
+            raise AssertionError("one clip at a time")
+
+        def __getitems__(self, indices):
+            return [self.items[index] for index in indices]
+
+    clips = Batched(6, seed=1)
+    expected = processor.normalize(torch.stack([clips.items[index]["frames"] for index in (4, 1)]))
+    assert torch.equal(fetch_clips(clips, [4, 1], processor), expected)
+    assert read_labels(clips, ["colour"])["colour"] == [item["colour"] for item in clips.items]
 
 
 class TestBadInput:

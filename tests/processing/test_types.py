@@ -40,7 +40,7 @@ def test_a_batch_gives_forward_only_what_it_has():
         ({"pixel_values": torch.zeros(2, 3, 8, 8)}, "pixel_values is float32"),
         ({"pixel_values": torch.zeros(2, 4, 3, 8, 8, dtype=torch.uint8)}, "expected floating point"),
         ({"input_ids": torch.zeros(3, 5, dtype=torch.int64)}, "with 2 first"),
-        ({"class_labels": torch.zeros(2, 1, 1)}, "class_labels"),
+        ({"class_ids": torch.zeros(2, 1, 1)}, "class_ids"),
         ({"input_ids": torch.zeros(2, 5), "attention_mask": torch.zeros(2, 4)}, "the shape of input_ids"),
     ],
 )

@@ -34,7 +34,7 @@ class VideoTextCollator:
 
     Returns (from a call):
         `VideoTextBatch.to_dict()`: `pixel_values`, and where asked for `input_ids` with `attention_mask`, and
-        `class_labels`, `(batch,)` for one label column and `(batch, columns)` for several.
+        `class_ids`, `(batch,)` for one label column and `(batch, columns)` for several.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class VideoTextCollator:
             pixel_values=pixel_values,
             input_ids=input_ids,
             attention_mask=attention_mask,
-            class_labels=self._number_labels(items) if self._number_of else None,
+            class_ids=self._number_labels(items) if self._number_of else None,
         ).to_dict()
 
     def _tokenize(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     Defaults that differ from `TrainingArguments`: `learning_rate` 1e-3, `lr_scheduler_type` cosine, `warmup_steps` 50,
     `max_grad_norm` 1.0, `logging_steps` 50, `save_steps` and `eval_steps` 500, `eval_strategy` "steps",
     `save_total_limit` 2, `report_to` none, `remove_unused_columns` False, `label_names` none,
-    `ddp_find_unused_parameters` False.
+    `ddp_find_unused_parameters` False, `data_seed` the seed.
 
     Args:
         precision: "auto" is bfloat16 where the device multiplies it natively, float32 elsewhere. Sets `bf16`/`fp16`.
@@ -73,6 +73,9 @@ class VideoGenerationTrainingArguments(TrainingArguments):
         for timestep in self.eval_timesteps:
             if not 0 < timestep <= 1:
                 raise ValueError(f"eval_timesteps holds {timestep}; timesteps above 0 and up to 1 are expected.")
+        if self.data_seed is None:
+            # Otherwise the order of the data hangs on how much randomness was used up before training.
+            self.data_seed = self.seed
         if self.optimizer == "adamw":
             self.optim = "adamw_torch"
         super().__post_init__()

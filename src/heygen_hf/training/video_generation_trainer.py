@@ -204,7 +204,8 @@ class VideoGenerationTrainer(Trainer):
             return super().evaluate(*args, **kwargs)
 
     def _sample(self, write_samples: Callable[[int], None], step: int) -> None:
-        with self.throughput.paused(), self.ema_weights():
+        # Sampling may use global randomness; the training that follows must not notice.
+        with self.throughput.paused(), self.ema_weights(), torch.random.fork_rng():
             was_training = self.model.training
             self.model.eval()
             write_samples(step)

@@ -1,0 +1,164 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from heygen_hf.data import render_moving_digits
+from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.tasks import RecipeError, run_recipe
+from heygen_hf.tasks.text_to_video import evaluate, generate
+
+RECIPES = Path(__file__).parents[2] / "recipes" / "text_to_video"
+TINY = [
+    "model.hidden_size=32",
+    "model.num_hidden_layers=1",
+    "model.num_attention_heads=1",
+    "training.max_steps=4",
+    "training.per_device_train_batch_size=8",
+    "training.eval_steps=2",
+    "training.save_steps=2",
+    "training.sample_steps=2",
+    "training.logging_steps=1",
+    "training.max_eval_clips=8",
+    "training.compile_blocks=off",
+    "training.disable_tqdm=true",
+    "generation.num_inference_steps=2",
+    "generation.num_samples=2",
+    "evaluation.videos_per_unseen_combination=1",
+    "evaluation.judge_max_steps=4",
+]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    render_moving_digits(folder / "digits", num_train=240, num_validation=24, num_test=48, progress=False)
+    return folder
+
+
+def train(work: Path, name: str, *overrides: str, recipe: str = "moving_digits.yaml", resume=None, overwrite=False):
+    values = [*TINY, f"data.train={work / 'digits'}", f"data.cache_dir={work / 'cache'}", f"output_dir={work / name}"]
+    return run_recipe(
+        RECIPES / recipe, [*values, *overrides], resume=resume, overwrite=overwrite, command=["heygen-hf", "train"]
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(work: Path) -> Path:
+    return train(work, "run").folder
+
+
+def test_the_run_folder_reads_by_itself(finished: Path) -> None:
+    names = {path.name for path in finished.iterdir()}
+    assert {
+        "README.md", "recipe.yaml", "log.jsonl", "run.json", "metrics.json", "samples", "checkpoints",
+        "model_index.json", "transformer", "scheduler", "tokenizer", "processor", "reference.safetensors",
+    } <= names
+    metrics = json.loads((finished / "metrics.json").read_text())
+    unseen = metrics["attribute_accuracy"]["groups"]["unseen"]["columns"]["digit"]
+    low, high = unseen["interval"]
+    assert 0 <= low <= unseen["accuracy"] <= high <= 1
+    assert metrics["attribute_accuracy_real"]["groups"]["seen"]["columns"].keys() == {"colour", "digit", "direction"}
+    card = (finished / "README.md").read_text()
+    assert "digit accuracy" in card
+    assert str(finished.parent) not in card
+    facts = json.loads((finished / "run.json").read_text())
+    assert facts["steps"] == 4
+    assert facts["samples_seen"] == 32
+
+
+def test_the_export_holds_the_average_and_makes_the_reference(finished: Path) -> None:
+    exported = load_file(finished / "transformer" / "model.safetensors")
+    average = load_file(finished / "checkpoints" / "checkpoint-4" / "ema.safetensors")
+    raw = load_file(finished / "checkpoints" / "checkpoint-4" / "model.safetensors")
+    name = "patch_proj.weight"
+    assert torch.equal(exported[name], average[f"transformer.{name}"])
+    assert not torch.equal(exported[name], raw[f"transformer.{name}"])
+    reference = json.loads((finished / "reference.json").read_text())
+    pipeline = VideoGenerationPipeline.from_pretrained(finished)
+    frames = pipeline(
+        reference["prompt"], generator=torch.Generator().manual_seed(reference["seed"]), output_type="pt"
+    ).frames
+    assert torch.equal(frames, load_file(finished / "reference.safetensors")["frames"])
+
+
+def test_generate_writes_videos_in_order_with_their_seeds(finished: Path, tmp_path: Path) -> None:
+    files = generate(finished, ["a red 7 moves left", "a blue 1 moves up"], num_videos=2, seed=5, output_dir=tmp_path / "out")
+    rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in rows] == [5, 6, 7, 8]
+    assert [row["text"] for row in rows] == ["a red 7 moves left"] * 2 + ["a blue 1 moves up"] * 2
+    assert [row["file_name"] for row in rows] == [file.name for file in files]
+    assert rows[0]["num_inference_steps"] == 2
+    assert all(file.stat().st_size > 0 for file in files)
+    with pytest.raises(ValueError, match="already holds generated videos"):
+        generate(finished, ["a"], output_dir=tmp_path / "out")
+    with pytest.raises(ValueError, match=r"height=30 does not fit this model: .* \[28, 32\]"):
+        generate(finished, ["a"], output_dir=tmp_path / "other", height=30)
+    # Same seed in another batch: the same file.
+    again = generate(finished, ["a blue 1 moves up"], seed=7, output_dir=tmp_path / "again")
+    assert again[0].stat().st_size == files[2].stat().st_size
+
+
+def test_evaluate_again_agrees_and_can_write_elsewhere(finished: Path, tmp_path: Path) -> None:
+    before = json.loads((finished / "metrics.json").read_text())
+    again = evaluate(finished, output=tmp_path / "figures.json")
+    assert again["attribute_accuracy"] == before["attribute_accuracy"]
+    assert json.loads((tmp_path / "figures.json").read_text()) == json.loads(json.dumps(again))
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(finished: Path, work: Path) -> None:
+    with pytest.raises(ValueError, match="already holds a run: continue it with --resume auto"):
+        train(work, "run")
+    (work / "other").mkdir()
+    (work / "other" / "thesis.txt").touch()
+    with pytest.raises(ValueError, match="holds other files"):
+        train(work, "other")
+
+
+def test_interrupted_and_resumed_equals_straight(work: Path, finished: Path) -> None:
+    train(work, "parts", "training.lr_scheduler_type=constant", "evaluation.enabled=false")
+    straight = load_file(work / "parts" / "transformer" / "model.safetensors")
+    # A kill after step 2: the later checkpoint and the export are not there.
+    import shutil
+
+    shutil.rmtree(work / "parts" / "checkpoints" / "checkpoint-4")
+    shutil.rmtree(work / "parts" / "transformer")
+    train(work, "parts", "training.lr_scheduler_type=constant", "evaluation.enabled=false", resume="auto")
+    resumed = load_file(work / "parts" / "transformer" / "model.safetensors")
+    assert all(torch.equal(weight, resumed[name]) for name, weight in straight.items())
+    steps = [json.loads(line)["step"] for line in (work / "parts" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_bad_runs_and_recipes_are_one_line(work: Path, finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no run at"):
+        generate(tmp_path / "nowhere", ["a"], output_dir=tmp_path / "out")
+    with pytest.raises(RecipeError, match="did you mean"):
+        train(work, "x", "training.max_step=3")
+    with pytest.raises(ValueError, match="height=30 is not a multiple of its patch size 4: use 28 or 32"):
+        train(work, "y", "processor.height=30")
+    with pytest.raises(ValueError, match="not a multiple of num_attention_heads"):
+        train(work, "z", "model.hidden_size=33", "model.num_attention_heads=2")
+
+
+def test_a_plain_folder_of_other_clips_trains(work: Path) -> None:
+    """Without a validation split, without labels, at another size: the user's own folder."""
+    clips = work / "mine"
+    clips.mkdir()
+    rows = []
+    for i, source in enumerate(sorted((work / "digits" / "train").glob("*.mp4"))[:6]):
+        os.link(source, clips / f"clip {i}.mp4")
+        rows.append(json.dumps({"file_name": f"clip {i}.mp4", "text": f"clip number {i}"}))
+    (clips / "broken.mp4").write_bytes(b"not a video")
+    rows.append(json.dumps({"file_name": "broken.mp4", "text": "broken"}))
+    (clips / "metadata.jsonl").write_text("\n".join(rows))
+    run = train(work, "own", f"data.train={clips}", "data.max_bad_share=0.2", recipe="video_folder.yaml")
+    facts = json.loads((run.folder / "run.json").read_text())
+    assert facts["reports"]["train"]["num_used"] + facts["reports"]["validation"]["num_used"] == 6
+    skipped = [row["file_name"] for report in facts["reports"].values() for row in report["skipped"]]
+    assert skipped == ["broken.mp4"]
+    assert "broken.mp4" in (run.folder / "README.md").read_text()
+    assert run.metrics == {}

@@ -1,0 +1,67 @@
+"""A tiny generator and clips to train it on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerForVideoGeneration
+from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
+
+
+class Clips(torch.utils.data.Dataset):
+    """16 clips that are functions of their index."""
+
+    def __len__(self) -> int:
+        return 16
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(index)
+        return {
+            "pixel_values": torch.rand(4, 3, 8, 8, generator=generator),
+            "input_ids": torch.randint(0, 9, (3,), generator=generator),
+            "attention_mask": torch.ones(3),
+        }
+
+
+def build_trainer(folder: Path, **overrides: object) -> VideoGenerationTrainer:
+    """Six steps of four samples in float32 with AdamW, unless told otherwise."""
+    torch.manual_seed(0)
+    options = {name: overrides.pop(name) for name in ("write_samples", "callbacks") if name in overrides}
+    config = VideoTransformerConfig(
+        vocab_size=10,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        patch_size=(2, 4, 4),
+        prediction_type="sample",
+        timestep_embedding_size=16,
+    )
+    values = {
+        "output_dir": str(folder),
+        "max_steps": 6,
+        "per_device_train_batch_size": 4,
+        "per_device_eval_batch_size": 4,
+        "logging_steps": 1,
+        "save_steps": 3,
+        "eval_steps": 3,
+        "warmup_steps": 0,
+        "precision": "fp32",
+        "optimizer": "adamw",
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "compile_blocks": "off",
+    }
+    return VideoGenerationTrainer(
+        VideoTransformerForVideoGeneration(config),
+        VideoGenerationTrainingArguments(**(values | overrides)),
+        train_dataset=Clips(),
+        eval_dataset=Clips(),
+        **options,
+    )
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path) -> Callable[..., VideoGenerationTrainer]:
+    return lambda name="run", **overrides: build_trainer(tmp_path / name, **overrides)

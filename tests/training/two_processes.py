@@ -1,0 +1,11 @@
+"""Run by a test on two processes: the conftest's training with half the batch on each."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import build_trainer
+
+if __name__ == "__main__":
+    build_trainer(Path(sys.argv[1]), per_device_train_batch_size=2).train()
