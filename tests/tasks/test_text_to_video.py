@@ -23,7 +23,7 @@ TINY = [
     "training.sample_steps=2",
     "training.logging_steps=1",
     "training.max_eval_clips=8",
-    "training.compile_blocks=off",
+    "training.compile_blocks=never",
     "training.disable_tqdm=true",
     "generation.num_inference_steps=2",
     "generation.num_samples=2",
@@ -131,6 +131,17 @@ def test_interrupted_and_resumed_equals_straight(work: Path, finished: Path) -> 
     assert all(torch.equal(weight, resumed[name]) for name, weight in straight.items())
     steps = [json.loads(line)["step"] for line in (work / "parts" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
     assert steps == [1, 2, 3, 4]
+
+
+def test_a_finished_run_says_so_and_another_recipe_does_not_continue_it(
+    finished: Path, work: Path, capsys: pytest.CaptureFixture
+) -> None:
+    before = (finished / "transformer" / "model.safetensors").stat().st_mtime_ns
+    assert train(work, "run", resume="auto").metrics == json.loads((finished / "metrics.json").read_text())
+    assert "is finished" in capsys.readouterr().out
+    assert (finished / "transformer" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ValueError, match=r"run of another recipe \(model.hidden_size differ\)"):
+        train(work, "run", "model.hidden_size=64", resume="auto")
 
 
 def test_bad_runs_and_recipes_are_one_line(work: Path, finished: Path, tmp_path: Path) -> None:

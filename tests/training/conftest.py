@@ -51,7 +51,7 @@ def build_trainer(folder: Path, **overrides: object) -> VideoGenerationTrainer:
         "optimizer": "adamw",
         "use_cpu": True,
         "disable_tqdm": True,
-        "compile_blocks": "off",
+        "compile_blocks": "never",
     }
     return VideoGenerationTrainer(
         VideoTransformerForVideoGeneration(config),

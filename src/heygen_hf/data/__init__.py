@@ -7,6 +7,7 @@ from heygen_hf.data.decode import BadVideoError, VideoProperties, decode_frames,
 from heygen_hf.data.encode import write_video
 from heygen_hf.data.frame_store import FrameStore
 from heygen_hf.data.moving_digits import render_moving_digits
+from heygen_hf.data.repeated_clips import RepeatedClips
 from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split, load_video_dataset
 from heygen_hf.data.splits import split_by_clip
@@ -17,6 +18,7 @@ __all__ = [
     "BadVideoError",
     "DataReport",
     "FrameStore",
+    "RepeatedClips",
     "VideoClipDataset",
     "VideoProperties",
     "VideoTextCollator",

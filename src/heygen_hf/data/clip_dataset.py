@@ -76,6 +76,10 @@ class VideoClipDataset(Dataset):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """A whole batch at once: one copy out of the memory map where all of its clips have one shape."""
+        return self.fetch(indices, epoch=self.epoch)
+
+    def fetch(self, indices: Sequence[int], *, epoch: int) -> list[dict[str, Any]]:
+        """Items as a certain epoch shows them, whichever `set_epoch` chose."""
         indices = [int(index) for index in indices]
         shapes = {tuple(shape) for shape in self._shapes[indices].tolist()}
         if len(shapes) == 1 and (self._offsets[indices] >= 0).all():
@@ -84,7 +88,7 @@ class VideoClipDataset(Dataset):
             held = [self._read_one(index) for index in indices]
         return [
             {
-                "frames": self._finish(index, frames),
+                "frames": self._finish(index, frames, epoch=epoch),
                 "text": self.texts[index],
                 "index": index,
                 **{name: values[index] for name, values in self.labels.items()},
@@ -92,18 +96,15 @@ class VideoClipDataset(Dataset):
             for index, frames in zip(indices, held, strict=True)
         ]
 
-    def _seed_of(self, index: int) -> int:
-        return fold_seed(self.seed, self.epoch, index)
-
     def _read_one(self, index: int) -> torch.Tensor | None:
         if self._offsets[index] < 0:
             return None
         return self.store.read([int(self._offsets[index])], tuple(self._shapes[index].tolist()))[0]
 
-    def _finish(self, index: int, frames: torch.Tensor | None) -> torch.Tensor:
+    def _finish(self, index: int, frames: torch.Tensor | None, *, epoch: int) -> torch.Tensor:
         """Make what the store leaves to be done: the random choices, and everything for a clip it does not
         hold."""
-        seed = self._seed_of(index)
+        seed = fold_seed(self.seed, epoch, index)
         total, rate = int(self._total_frames[index]), float(self._frame_rates[index])
         if frames is None:
             try:

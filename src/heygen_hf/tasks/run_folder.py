@@ -85,12 +85,17 @@ class RunFolder:
             )
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write beside and rename, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.write_text(text, encoding="utf-8")
     beside.replace(path)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

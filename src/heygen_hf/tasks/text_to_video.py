@@ -15,8 +15,8 @@ from heygen_hf.data import VideoTextCollator, load_tokenizer
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerForVideoGeneration
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.recipe import Recipe, resolved_yaml
-from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
+from heygen_hf.tasks.recipe import Recipe, load_recipe, resolved_yaml
+from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video_card import run_facts, write_run_card
 from heygen_hf.tasks.text_to_video_data import prepare_data
 from heygen_hf.tasks.text_to_video_evaluation import evaluate, evaluate_run
@@ -55,12 +55,17 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         command: the command line, for the card.
     """
     folder = RunFolder(recipe.output_dir)
+    if resume is not None:
+        check_same_recipe(folder, recipe)
+        if is_finished(folder, recipe):
+            print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
+            return TrainedRun(folder.path, read_json(folder.metrics))
     arguments = build_arguments(recipe, folder)
     # From here on all processes are joined; the first one alone writes.
     with arguments.main_process_first(desc="preparing the run folder"):
         if arguments.should_save:
             folder.prepare(resume=resume is not None, overwrite=overwrite)
-            folder.recipe.write_text(resolved_yaml(recipe), encoding="utf-8")
+            write_text(folder.recipe, resolved_yaml(recipe))
     checkpoint = find_checkpoint(folder, resume)
 
     # 1. Data.
@@ -90,7 +95,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     trainer = VideoGenerationTrainer(
         model,
         arguments,
-        train_dataset=data.train,
+        train_dataset=data.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=data.validation_subset(arguments.max_eval_clips),
         data_collator=VideoTextCollator(processor, tokenizer, max_length=recipe.data.max_caption_tokens),
         callbacks=[JsonLinesLog(folder.log)],
@@ -166,6 +171,42 @@ def build_model(
 def choose_attention(tokens: int) -> str:
     """The fastest attention measured for a sequence length on this device (benchmarks/RESULTS.md)."""
     return "matmul" if not torch.cuda.is_available() and tokens <= 1024 else "sdpa"
+
+
+def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
+    """Samples of one optimiser step over all processes."""
+    return arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+
+
+def is_finished(folder: RunFolder, recipe: Recipe) -> bool:
+    """Whether the run has its last step, its export and, where the recipe evaluates, its figures."""
+    steps = read_json(folder.facts).get("steps", -1)
+    evaluates = recipe.evaluation.enabled and recipe.data.label_columns
+    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not evaluates)
+    return exported and steps >= recipe.training.get("max_steps", -1) > 0
+
+
+def check_same_recipe(folder: RunFolder, recipe: Recipe) -> None:
+    """Refuse to continue a run as another: what decides the trajectory must be as it was.
+
+    Raises:
+        ValueError: model, data, processor or seed differ; names the keys.
+    """
+    if not folder.recipe.is_file():
+        return
+    before, now = load_recipe(folder.recipe).to_dict(), recipe.to_dict()
+    changed = [
+        f"{section}.{key}"
+        for section in ("model", "data", "processor")
+        for key in sorted(before[section].keys() | now[section].keys())
+        if before[section].get(key) != now[section].get(key)
+    ]
+    changed += ["seed"] if before["seed"] != now["seed"] else []
+    if changed:
+        raise ValueError(
+            f"{folder.path} is the run of another recipe ({', '.join(changed)} differ): continue it with its own "
+            "recipe.yaml, replace it with --overwrite, or give another output_dir."
+        )
 
 
 def find_checkpoint(folder: RunFolder, resume: str | None) -> Path | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import Dataset, Subset
 
-from heygen_hf.data import VideoClipDataset, load_video_dataset, prepare_clips, split_by_clip
+from heygen_hf.data import RepeatedClips, VideoClipDataset, load_video_dataset, prepare_clips, split_by_clip
 from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split
 from heygen_hf.processing import VideoProcessor
@@ -39,6 +39,14 @@ class PreparedData:
     def captions(self) -> list[str]:
         """Every training caption."""
         return list(self.train.texts)
+
+    def training_set(self, *, at_least: int) -> Dataset:
+        """The training clips; fewer than one batch are repeated to fill it, which is said aloud."""
+        times = -(-at_least // len(self.train))
+        if times == 1:
+            return self.train
+        print(f"{len(self.train)} clips are fewer than a batch of {at_least}: each is drawn {times} times an epoch.")
+        return RepeatedClips(self.train, times=times)
 
     def sample_prompts(self, count: int) -> list[str]:
         """The first `count` different validation captions."""

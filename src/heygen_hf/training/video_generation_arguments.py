@@ -56,7 +56,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     eval_timesteps: list[float] = field(default_factory=lambda: [0.1, 0.3, 0.5, 0.7, 0.9])
     max_eval_clips: int | None = 256
     sample_steps: int = 0
-    compile_blocks: Literal["auto", "on", "off"] = "auto"
+    compile_blocks: Literal["auto", "always", "never"] = "auto"
 
     def __post_init__(self) -> None:
         if torch.accelerator.current_accelerator(check_available=True) is None:
@@ -84,7 +84,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     def compiles_blocks(self) -> bool:
         """What `compile_blocks` comes to on this machine for this run."""
         if self.compile_blocks != "auto":
-            return self.compile_blocks == "on"
+            return self.compile_blocks == "always"
         long_enough = self.max_steps < 0 or self.max_steps >= MIN_STEPS_TO_COMPILE
         return long_enough and (torch.cuda.is_available() or has_cpp_compiler())
 

@@ -12,7 +12,7 @@ def augment_clips(
     *,
     max_degrees: float = 12.0,
     max_scaling: float = 0.12,
-    max_shift: float = 0.025,
+    max_shift: float = 0.02,
 ) -> torch.Tensor:
     """Turn, scale, shear and shift each clip a little, the same for all its frames, so that motion stays what
     it is.

