@@ -157,8 +157,8 @@ def train_attribute_judges(
 def _new_judge(
     names: list[str], num_channels: int, seed: int, device: torch.device
 ) -> ConvVideoEncoderForVideoClassification:
-    # Time is halved first, which halves the cost, and the later stages are wide. On moving digits of unseen scans:
-    # 98.2 % after 1,000 steps, against 97.3 % with the configuration's own widths.
+    # Time is halved first, which halves the cost and pays for the width of the later stages. On moving digits
+    # of scans held out of training: 98 % after 1,000 steps, 97 % with the configuration's own widths.
     config = ConvVideoEncoderConfig(
         num_channels=num_channels, hidden_sizes=(16, 48, 96, 96), strides=((2, 2), (2, 2), (1, 2), (1, 1))
     )
