@@ -130,6 +130,12 @@ def test_resolved_recipe_loads_back_identically(load) -> None:
     assert yaml.safe_load(text) == recipe.to_dict()  # any YAML reader agrees
 
 
+def test_bare_no_and_off_are_words(load) -> None:
+    recipe = load(MINIMAL + "  policy: off\ntraining: {eval_strategy: no}\n")
+    assert recipe.data.policy == "off"
+    assert recipe.training["eval_strategy"] == "no"
+
+
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
@@ -143,12 +149,10 @@ def test_resolved_recipe_loads_back_identically(load) -> None:
         ("training:\n  max_steps: 1.5\n", "training.max_steps must be an integer, got 1.5"),
         ("training:\n  learning_rate: fast\n", "training.learning_rate must be a number"),
         ("training:\n  learning_rate: true\n", "training.learning_rate must be a number, got true"),
-        ("training:\n  eval_strategy: no\n", "put it in quotes"),
         ("training:\n  seed: 1\n", "set seed at the top of the recipe"),
         ("training:\n  hub_token: hf_x\n", "put the token in HF_TOKEN"),
         ("  shuffle: 1\n", "data.shuffle must be true or false, got 1"),
         ("  policy: padd\n", 'data.policy must be one of pad, skip, off, got "padd"'),
-        ("  policy: off\n", "put it in quotes"),
         ("  label_columns: colour\n", "for a list of one: [colour]"),
         ("  label_columns: [colour, 7]\n", "data.label_columns[1] must be a string, got 7"),
         ("  size: [1, 2, 3]\n", "data.size must have 2 values, got [1, 2, 3]"),

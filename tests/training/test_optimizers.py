@@ -5,6 +5,7 @@ from torch import nn
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.training import MuonWithAdamW, split_for_muon
+from heygen_hf.training.muon import Muon
 from heygen_hf.training.schedules import step_schedule_with_warmup
 
 
@@ -40,8 +41,8 @@ def test_equals_the_two_optimisers_it_is_made_of() -> None:
     matrices, others = split_for_muon(model)
     ours = MuonWithAdamW(matrices, others, muon_lr=0.02, adamw_lr=0.01)
     twin_matrices, twin_others = split_for_muon(twin)
-    muon = torch.optim.Muon(twin_matrices, lr=0.02, momentum=0.95, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
-    adamw = torch.optim.AdamW(twin_others, lr=0.01, betas=(0.9, 0.95), weight_decay=0.0)
+    muon = Muon(twin_matrices, lr=0.02)
+    adamw = torch.optim.AdamW(twin_others, lr=0.01, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     for _ in range(3):
         one_step(model, ours)
         one_step(twin, muon)

@@ -63,8 +63,8 @@ def apply_rotary(heads: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) 
         cosine, sine: `(tokens, head_dim // 2)`.
 
     Returns:
-        The rotated heads, in their own dtype (the rotation itself is done in the tables' dtype).
+        The rotated heads, in their own dtype. The tables are rounded to it: angles are exact to float32 before.
     """
+    cosine, sine = cosine.to(heads.dtype), sine.to(heads.dtype)
     first, second = heads.chunk(2, dim=-1)
-    rotated = torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)
-    return rotated.to(heads.dtype)
+    return torch.cat((first * cosine - second * sine, second * cosine + first * sine), dim=-1)

@@ -220,9 +220,7 @@ def plain(value: Any) -> Any:
 def _mismatch(value: Any, annotation: Any, *, where: str) -> ValueMismatchError:
     problem = f"must be {describe(annotation)}, got {_shown(value)}"
     accepts_text = "a string" in describe(annotation) or "one of" in describe(annotation)
-    if accepts_text and isinstance(value, bool):
-        problem += " (YAML reads a bare yes, no, on or off as true or false: put it in quotes)"
-    elif accepts_text and value is not None and not isinstance(value, str | list | dict):
+    if accepts_text and value is not None and not isinstance(value, str | list | dict):
         problem += " (put it in quotes)"
     elif isinstance(value, str) and "a list" in describe(annotation):
         problem += f" (for a list of one: [{value}])"

@@ -18,7 +18,7 @@ class RecipeError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with duplicate keys an error and `1e-3` a number."""
+    """The safe loader, with duplicate keys an error, `1e-3` a number, and `no` or `off` plain words."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -42,6 +42,14 @@ class _Dumper(yaml.SafeDumper):
 
 # YAML 1.1 wants a dot in a float and reads 1e-3 as a string, so a learning rate would be text.
 _EXPONENT_FLOAT = re.compile(r"^[-+]?[0-9][0-9_]*(?:\.[0-9_]*)?[eE][-+]?[0-9]+$")
+# YAML 1.1 reads a bare yes, no, on or off as a boolean; `eval_strategy: no` means the word, as YAML 1.2 has it.
+_BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+# Only in the loader: what is written stays quoted, so that any reader agrees.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", _BOOLEAN, list("tTfF"))
 for _class in (_Loader, _Dumper):
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT_FLOAT, list("-+0123456789"))
 

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from heygen_hf.training.muon import Muon
+
 
 class MuonWithAdamW(torch.optim.Optimizer):
-    """`torch.optim.Muon` (Jordan et al. 2024) on hidden matrices and `torch.optim.AdamW` on the rest.
+    """`Muon` on hidden matrices and `torch.optim.AdamW` on the rest.
 
     Muon orthogonalises the update of a weight matrix; embeddings, the first and last projections, norms and biases
     are not such matrices and stay with AdamW. Trainer, schedulers and checkpoints see one optimiser: its
@@ -17,7 +19,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
     Args:
         muon_parameters: 2-D weights inside the blocks.
         adamw_parameters: everything else.
-        muon_lr, adamw_lr: learning rates; Muon's update has AdamW's root mean square (`match_rms_adamw`).
+        muon_lr, adamw_lr: learning rates; Muon's update has about AdamW's root mean square.
     """
 
     def __init__(
@@ -32,14 +34,10 @@ class MuonWithAdamW(torch.optim.Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        self.muon = torch.optim.Muon(
-            muon_parameters,
-            lr=muon_lr,
-            momentum=momentum,
-            weight_decay=weight_decay,
-            adjust_lr_fn="match_rms_adamw",
+        self.muon = Muon(muon_parameters, lr=muon_lr, momentum=momentum, weight_decay=weight_decay)
+        self.adamw = torch.optim.AdamW(
+            adamw_parameters, lr=adamw_lr, betas=betas, eps=eps, weight_decay=0.0, fused=True
         )
-        self.adamw = torch.optim.AdamW(adamw_parameters, lr=adamw_lr, betas=betas, eps=eps, weight_decay=0.0)
         super().__init__(self.muon.param_groups + self.adamw.param_groups, defaults={})
         self._share_groups()
 

@@ -54,7 +54,7 @@ def render_moving_digits(
     image_size: int = 32,
     num_frames: int = 8,
     frame_rate: float = 8,
-    digit_size: int = 18,
+    digit_size: int = 22,
     seed: int = 0,
     overwrite: bool = False,
     progress: bool = True,

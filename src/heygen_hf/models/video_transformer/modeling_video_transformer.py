@@ -5,7 +5,6 @@ Shape legend: batch B, frames F, channels C, height H, width W; a token grid T Ã
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import nn
@@ -250,18 +249,28 @@ class VideoTransformerPreTrainedModel(PreTrainedModel):
         elif isinstance(module, RMSNorm):
             init.ones_(module.weight)
         elif isinstance(module, VideoTransformerBlock):
-            init.zeros_(module.modulation_offset)
+            # The last projection of each branch starts at zero, so that every block is the identity; its gate starts
+            # open. The other way round (DiT's adaLN-Zero) the matrices get no gradient until the gate has moved.
+            branches = [module.attention.o_proj, module.feed_forward.down_proj]
             if module.cross_attention is not None:
-                # It has no gate of its own, so its last projection starts at zero.
-                init.zeros_(module.cross_attention.o_proj.weight)
+                branches.append(module.cross_attention.o_proj)
+            for last_projection in branches:
+                init.zeros_(last_projection.weight)
+            init.copy_(module.modulation_offset, _open_gates(module.modulation_offset))
         elif isinstance(module, VideoTransformerModel):
-            # Gates at zero make every block the identity at the start (DiT's adaLN-Zero), and a zero output makes
-            # the first prediction the mean.
+            # No modulation at the start, and a zero output: the first prediction is the mean.
             for layer in (module.adaptive_norm, module.output_adaptive_norm, module.output_proj):
                 init.zeros_(layer.weight)
                 init.zeros_(layer.bias)
             if module.null_caption is not None:
                 init.normal_(module.null_caption, std=scale)
+
+
+def _open_gates(modulation_offset: torch.Tensor) -> torch.Tensor:
+    """Shift, scale and gate of attention, then of the feed-forward: gates 1, the others 0."""
+    offsets = torch.zeros(6, modulation_offset.numel() // 6, device=modulation_offset.device)
+    offsets[2] = offsets[5] = 1.0
+    return offsets.flatten().to(modulation_offset.dtype)
 
 
 class VideoTransformerModel(VideoTransformerPreTrainedModel):
@@ -379,8 +388,14 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
             stream_padding = stream_mask(caption_mask, video_tokens=video_tokens)
         elif caption is not None:
             caption = caption.to(hidden_states.dtype)
-            cross_mask = create_bidirectional_mask(self.config, hidden_states, caption_mask, caption)
-        attention = create_bidirectional_mask(self.config, hidden_states, stream_padding)
+            cross_mask = create_bidirectional_mask(
+                self.config, hidden_states, caption_mask, caption, allow_is_bidirectional_skip=not self.training
+            )
+        # In training a batch without padding or dropped captions keeps its mask: skipping it now and then would
+        # compile the blocks a second time.
+        attention = create_bidirectional_mask(
+            self.config, hidden_states, stream_padding, allow_is_bidirectional_skip=not self.training
+        )
         rotary = rotary_embedding(
             positions, self.config.hidden_size // self.config.num_attention_heads, theta=self.config.rope_theta
         )
@@ -497,9 +512,9 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
         self.transformer = VideoTransformerModel(config)
         self.post_init()
 
-    @cached_property
+    @property
     def objective(self) -> DenoisingObjective:
-        """What the model is trained to do, built from the configuration at first use."""
+        """What the model is trained to do, as the configuration says."""
         return build_objective(self.config)
 
     @can_return_tuple
