@@ -53,11 +53,11 @@ def main() -> None:
         (folder / options.clip.name).write_bytes(options.clip.read_bytes())
         row = {"file_name": options.clip.name, "text": CAPTION}
         (folder / "metadata.jsonl").write_text(json.dumps(row))
+        places = [f"data.train={folder}", f"output_dir={temporary}/run", f"data.cache_dir={temporary}/cache"]
         start = time.perf_counter()
         run = run_recipe(
             RECIPE,
-            [*SETTINGS, f"data.train={folder}", f"output_dir={temporary}/run", f"data.cache_dir={temporary}/cache"]
-            + options.overrides,
+            [*SETTINGS, *places, *options.overrides],
         )
         seconds = time.perf_counter() - start
         pipeline = VideoGenerationPipeline.from_pretrained(str(run.folder))

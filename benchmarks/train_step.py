@@ -5,8 +5,8 @@ batch of random latents and caption features. Models take turns, so that a machi
 
     python benchmarks/train_step.py [--width 256 --layers 6 --heads 4 --batch-size 4]
 
-Everything is measured twice in the run: eager, then with every model's repeated blocks compiled. The headline takes each
-model in its own faster mode, so that no peer is held back by a mode it does not like.
+Everything is measured twice in the run: eager, then with every model's repeated blocks compiled. The headline takes
+each model in its own faster mode, so that no peer is held back by a mode it does not like.
 
 The last line is JSON: `ours_tokens_per_s`, `ours_params`, `ours_mfu`, `peers` (name → tokens_per_s, params, mfu),
 `ratio` (ours over the fastest peer), `matmul_peak_tflops`, and under `eager` and `compiled` the figures of each mode.
@@ -70,37 +70,71 @@ def build_contenders(options: argparse.Namespace) -> dict[str, Contender]:
         return model.to(**kind).train()
 
     config = VideoTransformerConfig(
-        num_channels=CHANNELS, patch_size=(1, 2, 2), hidden_size=width, num_hidden_layers=layers,
-        num_attention_heads=heads, caption_hidden_size=width,
+        num_channels=CHANNELS,
+        patch_size=(1, 2, 2),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        caption_hidden_size=width,
     )
     ours = on_device(VideoTransformerModel(config))
     ours.set_attn_implementation(options.attention)
     latte = on_device(
         LatteTransformer3DModel(
-            num_attention_heads=heads, attention_head_dim=head_dim, in_channels=CHANNELS, out_channels=CHANNELS,
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
             # Latte counts pairs of a spatial and a temporal block.
-            num_layers=layers // 2, sample_size=SIZE, patch_size=2, caption_channels=width, video_length=FRAMES,
-            cross_attention_dim=width, norm_type="ada_norm_single", norm_elementwise_affine=False, attention_bias=True,
+            num_layers=layers // 2,
+            sample_size=SIZE,
+            patch_size=2,
+            caption_channels=width,
+            video_length=FRAMES,
+            cross_attention_dim=width,
+            norm_type="ada_norm_single",
+            norm_elementwise_affine=False,
+            attention_bias=True,
             activation_fn="gelu-approximate",
         )
     )
     cogvideox = on_device(
         CogVideoXTransformer3DModel(
-            num_attention_heads=heads, attention_head_dim=head_dim, in_channels=CHANNELS, out_channels=CHANNELS,
-            time_embed_dim=width, text_embed_dim=width, num_layers=layers, sample_width=SIZE, sample_height=SIZE,
-            sample_frames=(FRAMES - 1) * 4 + 1, max_text_seq_length=TEXT_TOKENS,
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
+            time_embed_dim=width,
+            text_embed_dim=width,
+            num_layers=layers,
+            sample_width=SIZE,
+            sample_height=SIZE,
+            sample_frames=(FRAMES - 1) * 4 + 1,
+            max_text_seq_length=TEXT_TOKENS,
         )
     )
     ltx = on_device(
         LTXVideoTransformer3DModel(
-            num_attention_heads=heads, attention_head_dim=head_dim, in_channels=CHANNELS * 4, out_channels=CHANNELS * 4,
-            cross_attention_dim=width, num_layers=layers, caption_channels=width,
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=CHANNELS * 4,
+            out_channels=CHANNELS * 4,
+            cross_attention_dim=width,
+            num_layers=layers,
+            caption_channels=width,
         )
     )
     wan = on_device(
         WanTransformer3DModel(
-            patch_size=(1, 2, 2), num_attention_heads=heads, attention_head_dim=head_dim, in_channels=CHANNELS,
-            out_channels=CHANNELS, text_dim=width, freq_dim=256, ffn_dim=4 * width, num_layers=layers,
+            patch_size=(1, 2, 2),
+            num_attention_heads=heads,
+            attention_head_dim=head_dim,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
+            text_dim=width,
+            freq_dim=256,
+            ffn_dim=4 * width,
+            num_layers=layers,
         )
     )
     packed = torch.randn(batch, VIDEO_TOKENS, CHANNELS * 4, **kind)
@@ -123,8 +157,14 @@ def build_contenders(options: argparse.Namespace) -> dict[str, Contender]:
         "ltx": Contender(
             ltx,
             lambda: ltx(
-                packed, encoder_hidden_states=text, timestep=thousandths[:, None], encoder_attention_mask=text_mask,
-                num_frames=FRAMES, height=side, width=side, return_dict=False,
+                packed,
+                encoder_hidden_states=text,
+                timestep=thousandths[:, None],
+                encoder_attention_mask=text_mask,
+                num_frames=FRAMES,
+                height=side,
+                width=side,
+                return_dict=False,
             )[0],
             "sdpa",
         ),
@@ -223,7 +263,8 @@ def main() -> None:
         name: max((modes[mode][name] for mode in modes), key=lambda row: row["tokens_per_s"]) for name in contenders
     }
     for name in contenders:
-        print(f"{name:10s} eager {modes['eager'][name]['tokens_per_s']:>9}  compiled {modes['compiled'][name]['tokens_per_s']:>9}")
+        eager, compiled = (modes[mode][name]["tokens_per_s"] for mode in ("eager", "compiled"))
+        print(f"{name:10s} eager {eager:>9} tokens/s  compiled {compiled:>9} tokens/s")
     ours = best.pop("heygen_hf")
     fastest = max(best, key=lambda name: best[name]["tokens_per_s"])
 

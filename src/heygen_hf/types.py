@@ -34,9 +34,7 @@ class VideoClip(_PrintsShapes):
 
     def __post_init__(self) -> None:
         if self.frames.dtype != torch.uint8 or self.frames.ndim != 4:
-            raise ValueError(
-                f"frames is {_describe(self.frames)}; expected uint8 (frames, channels, height, width)"
-            )
+            raise ValueError(f"frames is {_describe(self.frames)}; expected uint8 (frames, channels, height, width)")
         if not self.frame_rate > 0:
             raise ValueError(f"frame_rate is {self.frame_rate}; expected frames per second above 0")
         stamps = self.timestamps_seconds
@@ -87,9 +85,7 @@ class VideoTextBatch(_PrintsShapes):
                 )
         ids, mask = self.input_ids, self.attention_mask
         if ids is not None and mask is not None and ids.shape != mask.shape:
-            raise ValueError(
-                f"attention_mask is {_describe(mask)}; expected the shape of input_ids {tuple(ids.shape)}"
-            )
+            raise ValueError(f"attention_mask is {_describe(mask)}; expected the shape of input_ids {tuple(ids.shape)}")
 
     def to_dict(self) -> dict[str, torch.Tensor]:
         """Name to tensor, without the fields that are None: `model(**batch.to_dict())`."""

@@ -23,8 +23,7 @@ def test_a_users_error_is_one_line_and_exit_code_2(heygen_hf_command: Run) -> No
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr == (
-        "error: no/such/folder/with/a/rather/long/name/recipe.yaml is not there; "
-        "expected the path of a .yaml recipe\n"
+        "error: no/such/folder/with/a/rather/long/name/recipe.yaml is not there; expected the path of a .yaml recipe\n"
     )
 
 
@@ -32,9 +31,7 @@ def test_a_users_error_is_one_line_and_exit_code_2(heygen_hf_command: Run) -> No
     ("arguments", "environment"),
     [(["train", "x.yaml", "--debug"], {}), (["train", "x.yaml"], {"HEYGEN_HF_DEBUG": "1"})],
 )
-def test_debug_shows_the_traceback(
-    heygen_hf_command: Run, arguments: list[str], environment: dict[str, str]
-) -> None:
+def test_debug_shows_the_traceback(heygen_hf_command: Run, arguments: list[str], environment: dict[str, str]) -> None:
     result = heygen_hf_command(*arguments, environment=environment)
     assert "Traceback" in result.stderr
     assert "RecipeError: x.yaml is not there" in result.stderr

@@ -66,9 +66,7 @@ def hostile_folder(clip_folder, write_metadata, random_frames):
     return folder
 
 
-def test_bad_files_are_skipped_counted_and_named_and_no_good_one_is_lost(
-    hostile_folder, random_frames, tmp_path
-):
+def test_bad_files_are_skipped_counted_and_named_and_no_good_one_is_lost(hostile_folder, random_frames, tmp_path):
     processor = processor_of(pad_policy="drop")
     for reused in (False, True):  # what was found out once is remembered
         clips, report = prepare(hostile_folder, tmp_path / "cache", processor=processor, max_bad_share=0.6)
@@ -172,9 +170,7 @@ def test_a_clip_decoded_each_time_gives_what_a_stored_one_gives(clip_folder, tmp
         for index in range(4):
             assert torch.equal(stored[index]["frames"], streamed[index]["frames"])
     (folder / "2.mp4").unlink()
-    with pytest.raises(
-        RuntimeError, match=r"2\.mp4 could be read when it was prepared: the file does not exist"
-    ):
+    with pytest.raises(RuntimeError, match=r"2\.mp4 could be read when it was prepared: the file does not exist"):
         streamed[2]
 
 

@@ -57,9 +57,7 @@ def test_without_a_tokenizer_there_are_no_captions(items):
 def test_labels_are_numbered_in_the_order_given(items):
     one = VideoTextCollator(VideoProcessor(), label_columns={"colour": ["blue", "red"]})
     assert one(items)["class_ids"].tolist() == [1, 0]
-    two = VideoTextCollator(
-        VideoProcessor(), label_columns={"colour": ["blue", "red"], "digit": list("0123456789")}
-    )
+    two = VideoTextCollator(VideoProcessor(), label_columns={"colour": ["blue", "red"], "digit": list("0123456789")})
     assert two(items)["class_ids"].tolist() == [[1, 7], [0, 7]]
     with pytest.raises(ValueError, match="label 'red' in column 'colour' is none of the classes blue, green"):
         VideoTextCollator(VideoProcessor(), label_columns={"colour": ["blue", "green"]})(items)

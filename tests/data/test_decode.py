@@ -13,12 +13,8 @@ from heygen_hf.data import BadVideoError, decode_frames, decode_video, probe_vid
 from heygen_hf.data.decode import ClipTooLargeError, ShortVideoError
 from heygen_hf.processing import VideoProcessor
 
-SAMPLE_CLIPS = Path(
-    os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[3] / "shared" / "data" / "clips")
-)
-needs_sample_clips = pytest.mark.skipif(
-    not SAMPLE_CLIPS.is_dir(), reason="HEYGEN_HF_TEST_CLIPS names no folder"
-)
+SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[3] / "shared" / "data" / "clips"))
+needs_sample_clips = pytest.mark.skipif(not SAMPLE_CLIPS.is_dir(), reason="HEYGEN_HF_TEST_CLIPS names no folder")
 
 
 def test_lossless_files_come_back_exactly_at_odd_sizes(tmp_path, random_frames):
@@ -66,9 +62,7 @@ def test_a_rotated_clip_is_shown_upright(tmp_path):
             stream.height, stream.width, stream.pix_fmt = *stored.shape[:2], "rgb24"
             stream.set_display_rotation(degrees)
             for _ in range(3):
-                container.mux(
-                    stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), format="rgb24"))
-                )
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(stored), format="rgb24")))
             container.mux(stream.encode())
         assert torch.equal(decode_frames(path).frames, upright)
         assert (probe_video(path).height, probe_video(path).width) == (32, 48)
@@ -97,9 +91,7 @@ def test_codecs_and_pixel_formats(tmp_path, codec, pixel_format, suffix, toleran
         stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
         stream.bit_rate = 4_000_000
         for _ in range(6):
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(frames.permute(1, 2, 0).numpy()), format="rgb24"
-            )
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frames.permute(1, 2, 0).numpy()), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     clip = decode_frames(path)

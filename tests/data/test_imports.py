@@ -10,7 +10,5 @@ def test_importing_the_data_room_imports_nothing_heavy():
         "heavy = {'av', 'sklearn', 'datasets', 'transformers', 'diffusers', 'pyarrow', 'torchvision'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
-    )
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
     assert run.stdout.split() == []

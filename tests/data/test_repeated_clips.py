@@ -14,7 +14,11 @@ def clips(tmp_path):
     (tmp_path / "metadata.jsonl").write_text("\n".join(rows))
     processor = VideoProcessor(num_frames=4, height=16, width=16, frame_position="random")
     dataset, _ = prepare_clips(
-        load_video_dataset(tmp_path, split=None), processor=processor, seed=0, cache_dir=tmp_path / "cache", progress=False
+        load_video_dataset(tmp_path, split=None),
+        processor=processor,
+        seed=0,
+        cache_dir=tmp_path / "cache",
+        progress=False,
     )
     return dataset
 

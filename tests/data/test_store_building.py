@@ -35,9 +35,7 @@ def pixels_of(store: FrameStore, clip: StoredClip) -> torch.Tensor:
     return store.read([clip.offset], clip.shape)[0]
 
 
-def test_a_fixed_position_stores_what_is_drawn_and_a_random_one_everything(
-    clip_folder, random_frames, tmp_path
-):
+def test_a_fixed_position_stores_what_is_drawn_and_a_random_one_everything(clip_folder, random_frames, tmp_path):
     folder = clip_folder(3)
     store, clips, _ = open_store(folder, tmp_path / "cache", frame_position="center")
     for number, clip in enumerate(clips):
@@ -101,9 +99,7 @@ def test_copies_share_their_pixels_and_refused_paths_have_their_reason(clip_fold
     (folder / "copy.mp4").write_bytes((folder / "0.mp4").read_bytes())
     processor = VideoProcessor(**PROCESSOR)
     paths = [*paths_of(folder), None, str(folder / "gone.mp4"), str(folder)]
-    store, clips, _ = open_frame_store(
-        paths, processor=processor, cache_dir=tmp_path / "cache", progress=False
-    )
+    store, clips, _ = open_frame_store(paths, processor=processor, cache_dir=tmp_path / "cache", progress=False)
     assert len(store) == 1
     assert clips[0] == clips[1]
     assert [clip.problem for clip in clips[2:]] == [
@@ -113,16 +109,12 @@ def test_copies_share_their_pixels_and_refused_paths_have_their_reason(clip_fold
     ]
 
 
-def test_long_clips_are_not_held_unless_the_same_frames_are_always_drawn(
-    clip_folder, random_frames, tmp_path
-):
+def test_long_clips_are_not_held_unless_the_same_frames_are_always_drawn(clip_folder, random_frames, tmp_path):
     folder = clip_folder(1, num_frames=40)
     limit = 39 * 3 * 16 * 16 / 2**20
     _, clips, _ = open_store(folder, tmp_path / "cache", frame_position="random", max_clip_mebibytes=limit)
     assert clips[0] == StoredClip(offset=None, total_frames=40, frame_rate=8.0)
-    store, clips, _ = open_store(
-        folder, tmp_path / "cache", frame_position="uniform", max_clip_mebibytes=limit
-    )
+    store, clips, _ = open_store(folder, tmp_path / "cache", frame_position="uniform", max_clip_mebibytes=limit)
     assert torch.equal(pixels_of(store, clips[0]), random_frames(40)[[0, 13, 26, 39]])
 
 
@@ -174,9 +166,7 @@ def test_of_three_processes_one_builds_and_all_read_the_same(clip_folder, tmp_pa
     folder = clip_folder(20)
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(3), context.Queue()
-    racers = [
-        context.Process(target=_race, args=(folder, tmp_path / "cache", barrier, results)) for _ in range(3)
-    ]
+    racers = [context.Process(target=_race, args=(folder, tmp_path / "cache", barrier, results)) for _ in range(3)]
     for racer in racers:
         racer.start()
     said = [results.get(timeout=60) for _ in racers]

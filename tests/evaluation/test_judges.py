@@ -96,9 +96,7 @@ def test_value_never_trained_on_is_reported_and_counts_as_error(clips_class, pro
     assert figure["count"] == 8
     assert figure["correct"] == sum(
         seen == item["colour"]
-        for seen, item in zip(
-            judges.predict_dataset(held_out, processor)["colour"], held_out.items, strict=True
-        )
+        for seen, item in zip(judges.predict_dataset(held_out, processor)["colour"], held_out.items, strict=True)
     )
     assert figure["correct"] < 8
 
@@ -134,18 +132,14 @@ def test_several_clips_are_read_at_once_where_the_data_set_can(clips_class, proc
 
 class TestBadInput:
     def test_missing_column_names_those_there_are(self, clips_class, processor):
-        with pytest.raises(
-            ValueError, match=r"no label column 'shape'; its columns are: colour, direction, text"
-        ):
+        with pytest.raises(ValueError, match=r"no label column 'shape'; its columns are: colour, direction, text"):
             train(clips_class, processor, label_columns=["shape"])
 
     def test_clip_without_a_value_is_named(self, clips_class, processor):
         clips = clips_class(8, seed=1)
         clips.items[5]["colour"] = None
         with pytest.raises(ValueError, match="clip 5 has no value in the label column 'colour'"):
-            train_attribute_judges(
-                clips, clips, label_columns=["colour"], processor=processor, progress=False
-            )
+            train_attribute_judges(clips, clips, label_columns=["colour"], processor=processor, progress=False)
 
     def test_empty_data_set(self, clips_class, processor):
         with pytest.raises(ValueError, match="held_out_dataset is empty"):
@@ -157,9 +151,7 @@ class TestBadInput:
         clips = clips_class(16, seed=1)
         clips.items[3]["frames"] = clips.items[3]["frames"][:2]
         with pytest.raises(ValueError, match="expected uint8 clips of one shape"):
-            train_attribute_judges(
-                clips, clips, label_columns=["colour"], processor=processor, progress=False
-            )
+            train_attribute_judges(clips, clips, label_columns=["colour"], processor=processor, progress=False)
 
     def test_uint8_videos_point_to_the_processor(self, trained):
         with pytest.raises(ValueError, match=r"use processor\.normalize"):
@@ -218,7 +210,5 @@ def test_augmentation_moves_all_frames_of_a_clip_alike():
         assert torch.equal(moved[:, frame], moved[:, 0])
     again = augment_clips(still, torch.Generator().manual_seed(0))
     assert torch.equal(moved, again)
-    unmoved = augment_clips(
-        still, torch.Generator().manual_seed(0), max_degrees=0, max_scaling=0, max_shift=0
-    )
+    unmoved = augment_clips(still, torch.Generator().manual_seed(0), max_degrees=0, max_scaling=0, max_shift=0)
     torch.testing.assert_close(unmoved, still.contiguous(), atol=1e-5, rtol=1e-5)

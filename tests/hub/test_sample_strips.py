@@ -58,18 +58,14 @@ def test_any_prompt_can_be_drawn(tmp_path, prompt):
 
 def test_long_videos_are_thinned_out_with_both_ends_kept(tmp_path):
     clip = video(frames=9)
-    sheet = np.asarray(
-        Image.open(write_sample_strips(tmp_path / "a.png", [clip], ["x"], scale=1, max_columns=3))
-    )
+    sheet = np.asarray(Image.open(write_sample_strips(tmp_path / "a.png", [clip], ["x"], scale=1, max_columns=3)))
     shown = [index for index in range(9) if find(sheet, clip[index], 1)]
     assert shown == [0, 4, 8]
 
 
 def test_grey_videos_and_different_lengths(tmp_path):
     clips = [video(frames=2, channels=1), video(frames=5)]
-    sheet = np.asarray(
-        Image.open(write_sample_strips(tmp_path / "a.png", clips, ["grey", "colour"], scale=1))
-    )
+    sheet = np.asarray(Image.open(write_sample_strips(tmp_path / "a.png", clips, ["grey", "colour"], scale=1)))
     assert len(find(sheet, clips[0][1].expand(3, -1, -1), 1)) == 1
 
 

@@ -36,9 +36,7 @@ def test_a_true_prediction_converts_to_the_truth(objective_class: type, kind: st
 
 
 @pytest.mark.parametrize(("objective_class", "kind", "space"), itertools.product(OBJECTIVES, KINDS, KINDS))
-def test_loss_is_zero_for_the_truth_and_not_otherwise(
-    objective_class: type, kind: str, space: str, clip: dict
-) -> None:
+def test_loss_is_zero_for_the_truth_and_not_otherwise(objective_class: type, kind: str, space: str, clip: dict) -> None:
     objective = objective_class(prediction_type=kind, loss_space=space)
     perfect = objective(lambda noisy, t: truth(objective, clip, kind), **clip)
     assert perfect.loss < 1e-5

@@ -383,13 +383,7 @@ def _tensors(outputs) -> list[torch.Tensor]:
     """Every tensor in a (nested) output, in order."""
     if isinstance(outputs, torch.Tensor):
         return [outputs]
-    values = (
-        outputs.values()
-        if isinstance(outputs, dict)
-        else outputs
-        if isinstance(outputs, (tuple, list))
-        else ()
-    )
+    values = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, (tuple, list)) else ()
     return [tensor for value in values for tensor in _tensors(value)]
 
 

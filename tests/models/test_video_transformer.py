@@ -210,8 +210,14 @@ def test_a_plain_trainer_trains_and_evaluates_it(tmp_path) -> None:
     model = VideoTransformerForVideoGeneration(tiny_config())
     before = {name: weight.clone() for name, weight in model.named_parameters()}
     arguments = TrainingArguments(
-        output_dir=str(tmp_path), max_steps=4, per_device_train_batch_size=4, use_cpu=True, report_to="none",
-        learning_rate=1e-2, disable_tqdm=True, save_strategy="no",
+        output_dir=str(tmp_path),
+        max_steps=4,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        report_to="none",
+        learning_rate=1e-2,
+        disable_tqdm=True,
+        save_strategy="no",
     )
     trainer = Trainer(model, arguments, train_dataset=Clips(), eval_dataset=Clips())
     first = trainer.evaluate()["eval_loss"]

@@ -34,7 +34,11 @@ def test_ddpm_timesteps_are_those_of_the_objective() -> None:
 @pytest.mark.parametrize("objective", ["flow_matching", "ddpm"])
 @pytest.mark.parametrize("prediction_type", ["sample", "velocity", "noise"])
 def test_a_perfect_model_is_sampled_to_its_sample(objective: str, prediction_type: str) -> None:
-    settings = config(objective=objective, prediction_type=prediction_type, timestep_shift=2.0 if objective == "flow_matching" else 1.0)
+    settings = config(
+        objective=objective,
+        prediction_type=prediction_type,
+        timestep_shift=2.0 if objective == "flow_matching" else 1.0,
+    )
     scheduler, training = build_scheduler(settings), build_objective(settings)
     sample = torch.randn(2, 2, 3, 4, 4)
     latents = torch.randn(sample.shape)
@@ -49,7 +53,10 @@ def test_a_perfect_model_is_sampled_to_its_sample(objective: str, prediction_typ
 
 
 def test_other_schedulers_name_what_they_take() -> None:
-    assert wanted_prediction(UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True)) == "velocity"
+    assert (
+        wanted_prediction(UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True))
+        == "velocity"
+    )
     assert wanted_prediction(DDIMScheduler(prediction_type="epsilon")) == "noise"
     scheduler = DDIMScheduler()
     scheduler.register_to_config(prediction_type="trajectory")

@@ -93,7 +93,10 @@ def test_guidance_is_the_formula(pipeline: VideoGenerationPipeline) -> None:
 
 
 def test_output_types_agree(pipeline: VideoGenerationPipeline) -> None:
-    made = {kind: pipeline(CAPTIONS[0], generator=seeded(), output_type=kind).frames for kind in ("pt", "np", "pil", "latent")}
+    made = {
+        kind: pipeline(CAPTIONS[0], generator=seeded(), output_type=kind).frames
+        for kind in ("pt", "np", "pil", "latent")
+    }
     assert made["pt"].shape == (1, 4, 3, 8, 12)
     assert made["np"].shape == (1, 4, 8, 12, 3)
     np.testing.assert_allclose(made["np"], made["pt"].permute(0, 1, 3, 4, 2).numpy())
@@ -178,7 +181,9 @@ def test_classes_instead_of_captions() -> None:
     latents = torch.randn(2, 4, 3, 8, 12)
     frames = pipeline(class_ids=[0, 2], latents=latents, output_type="pt").frames
     assert frames.shape[0] == 2
-    assert not torch.allclose(frames[:1], pipeline(class_ids=[1], latents=latents[:1], output_type="pt").frames, atol=1e-3)
+    assert not torch.allclose(
+        frames[:1], pipeline(class_ids=[1], latents=latents[:1], output_type="pt").frames, atol=1e-3
+    )
     with pytest.raises(ValueError, match="no tokenizer"):
         pipeline("a caption")
 

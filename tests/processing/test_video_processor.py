@@ -17,15 +17,11 @@ from heygen_hf.types import VideoClip
 @pytest.fixture
 def frames() -> torch.Tensor:
     """`(9, 3, 20, 30)`"""
-    return torch.randint(
-        0, 256, (9, 3, 20, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+    return torch.randint(0, 256, (9, 3, 20, 30), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
-    processor = VideoProcessor(
-        num_frames=5, target_fps=12.5, height=48, image_mean=[0.4, 0.5, 0.6], pad_policy="loop"
-    )
+    processor = VideoProcessor(num_frames=5, target_fps=12.5, height=48, image_mean=[0.4, 0.5, 0.6], pad_policy="loop")
     processor.save_pretrained(tmp_path)
     saved = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert saved["image_processor_type"] == "VideoProcessor"
@@ -82,9 +78,7 @@ def test_cover_fills_the_frame_and_contain_shows_all_of_it():
     clip[..., :10] = clip[..., -10:] = 255
     covered = VideoProcessor(height=10, width=10, resize_mode="cover").resize_and_crop(clip)
     assert (covered[..., 1:-1] == 100).all()  # the middle square only; antialiasing blends at its edges
-    contained = VideoProcessor(
-        height=20, width=20, resize_mode="contain", interpolation="area"
-    ).resize_and_crop(clip)
+    contained = VideoProcessor(height=20, width=20, resize_mode="contain", interpolation="area").resize_and_crop(clip)
     assert (contained[..., :5, :] == 0).all()
     assert (contained[..., -5:, :] == 0).all()
     assert (contained[0, 0, 5:15, 0] == 255).all()
@@ -157,9 +151,7 @@ def test_all_forms_of_a_clip_give_the_same_values(frames):
 
 
 def test_a_batch_equals_its_items_one_by_one(frames):
-    processor = VideoProcessor(
-        num_frames=4, frame_position="random", crop_position="random", height=16, width=16
-    )
+    processor = VideoProcessor(num_frames=4, frame_position="random", crop_position="random", height=16, width=16)
     batch = processor([frames, frames.flip(0)], seed=[3, 4])["pixel_values"]
     assert torch.equal(batch[0], processor(frames, seed=3)["pixel_values"][0])
     assert torch.equal(batch[1], processor(frames.flip(0), seed=4)["pixel_values"][0])

@@ -108,9 +108,7 @@ def test_overrides_win_and_are_yaml(load) -> None:
 
 def test_base_is_merged_deep_and_relative_to_the_file(load, tmp_path: Path) -> None:
     (tmp_path / "bases").mkdir()
-    (tmp_path / "bases" / "root.yaml").write_text(
-        "task: toy\nseed: 3\ndata: {train: a, options: {x: 1, y: 1}}"
-    )
+    (tmp_path / "bases" / "root.yaml").write_text("task: toy\nseed: 3\ndata: {train: a, options: {x: 1, y: 1}}")
     (tmp_path / "bases" / "middle.yaml").write_text("base: root.yaml\ndata: {options: {y: 2}}\n")
     recipe = load("base: bases/middle.yaml\ndata: {num_frames: 4}\n")
     assert recipe.data == Data(train="a", num_frames=4, options={"x": 1, "y": 2})
@@ -228,9 +226,7 @@ def test_the_trainers_own_arguments_are_checked_without_being_made(tmp_path: Pat
     from transformers import TrainingArguments as RealTrainingArguments
 
     path = tmp_path / "toy.yaml"
-    path.write_text(
-        "task: toy\ntraining: {learning_rate: 1e-3, lr_scheduler_type: cosine, report_to: [none]}"
-    )
+    path.write_text("task: toy\ntraining: {learning_rate: 1e-3, lr_scheduler_type: cosine, report_to: [none]}")
     recipe = load_recipe(path, sections={"training": RealTrainingArguments})
     assert recipe.training == {"learning_rate": 0.001, "lr_scheduler_type": "cosine", "report_to": ["none"]}
     with pytest.raises(RecipeError, match=r"did you mean training\.warmup_steps"):

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,19 @@ def finished(work: Path) -> Path:
 def test_the_run_folder_reads_by_itself(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
     assert {
-        "README.md", "recipe.yaml", "log.jsonl", "run.json", "metrics.json", "samples", "checkpoints",
-        "model_index.json", "transformer", "scheduler", "tokenizer", "processor", "reference.safetensors",
+        "README.md",
+        "recipe.yaml",
+        "log.jsonl",
+        "run.json",
+        "metrics.json",
+        "samples",
+        "checkpoints",
+        "model_index.json",
+        "transformer",
+        "scheduler",
+        "tokenizer",
+        "processor",
+        "reference.safetensors",
     } <= names
     metrics = json.loads((finished / "metrics.json").read_text())
     unseen = metrics["attribute_accuracy"]["groups"]["unseen"]["columns"]["digit"]
@@ -86,7 +98,9 @@ def test_the_export_holds_the_average_and_makes_the_reference(finished: Path) ->
 
 
 def test_generate_writes_videos_in_order_with_their_seeds(finished: Path, tmp_path: Path) -> None:
-    files = generate(finished, ["a red 7 moves left", "a blue 1 moves up"], num_videos=2, seed=5, output_dir=tmp_path / "out")
+    files = generate(
+        finished, ["a red 7 moves left", "a blue 1 moves up"], num_videos=2, seed=5, output_dir=tmp_path / "out"
+    )
     rows = [json.loads(line) for line in (tmp_path / "out" / "metadata.jsonl").read_text().splitlines()]
     assert [row["seed"] for row in rows] == [5, 6, 7, 8]
     assert [row["text"] for row in rows] == ["a red 7 moves left"] * 2 + ["a blue 1 moves up"] * 2
@@ -122,14 +136,16 @@ def test_interrupted_and_resumed_equals_straight(work: Path, finished: Path) -> 
     train(work, "parts", "training.lr_scheduler_type=constant", "evaluation.enabled=false")
     straight = load_file(work / "parts" / "transformer" / "model.safetensors")
     # A kill after step 2: the later checkpoint and the export are not there.
-    import shutil
 
     shutil.rmtree(work / "parts" / "checkpoints" / "checkpoint-4")
     shutil.rmtree(work / "parts" / "transformer")
+    (work / "parts" / "run.json").unlink()
     train(work, "parts", "training.lr_scheduler_type=constant", "evaluation.enabled=false", resume="auto")
     resumed = load_file(work / "parts" / "transformer" / "model.safetensors")
     assert all(torch.equal(weight, resumed[name]) for name, weight in straight.items())
-    steps = [json.loads(line)["step"] for line in (work / "parts" / "log.jsonl").read_text().splitlines() if '"loss"' in line]
+    steps = [
+        json.loads(line)["step"] for line in (work / "parts" / "log.jsonl").read_text().splitlines() if '"loss"' in line
+    ]
     assert steps == [1, 2, 3, 4]
 
 

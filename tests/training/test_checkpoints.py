@@ -17,7 +17,9 @@ def checkpoint(tmp_path: Path) -> Path:
     staged = tmp_path / ".staging"
     staged.mkdir()
     (staged / "model.safetensors").write_bytes(b"12345")
-    (staged / "config.json").write_text(VideoTransformerConfig(hidden_size=32, num_attention_heads=2).to_json_string(use_diff=False))
+    (staged / "config.json").write_text(
+        VideoTransformerConfig(hidden_size=32, num_attention_heads=2).to_json_string(use_diff=False)
+    )
     publish_checkpoint(staged, tmp_path / "checkpoint-3")
     assert not staged.exists()
     return tmp_path / "checkpoint-3"

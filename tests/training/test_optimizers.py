@@ -23,11 +23,19 @@ def one_step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
 
 
 def test_muon_gets_the_matrices_of_the_blocks_and_nothing_else() -> None:
-    model = VideoTransformerModel(VideoTransformerConfig(vocab_size=9, hidden_size=32, num_hidden_layers=2, num_attention_heads=2))
+    model = VideoTransformerModel(
+        VideoTransformerConfig(vocab_size=9, hidden_size=32, num_hidden_layers=2, num_attention_heads=2)
+    )
     matrices, others = split_for_muon(model)
     names = {id(weight): name for name, weight in model.named_parameters()}
     assert {names[id(weight)].split(".")[-2] for weight in matrices} == {
-        "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+        "q_proj",
+        "k_proj",
+        "v_proj",
+        "o_proj",
+        "gate_proj",
+        "up_proj",
+        "down_proj",
     }
     assert len(matrices) + len(others) == len(names)
     assert {"caption_embedding.weight", "patch_proj.weight", "output_proj.weight"} <= {names[id(w)] for w in others}

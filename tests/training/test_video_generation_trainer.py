@@ -34,7 +34,10 @@ def test_learns_and_changes_every_part(make_trainer: MakeTrainer) -> None:
 
 
 def test_accumulation_is_a_larger_batch(make_trainer: MakeTrainer) -> None:
-    whole, parts = make_trainer("whole"), make_trainer("parts", per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    whole, parts = (
+        make_trainer("whole"),
+        make_trainer("parts", per_device_train_batch_size=2, gradient_accumulation_steps=2),
+    )
     whole.train()
     parts.train()
     # Float32 sums in another order; AdamW's normalisation enlarges it.
@@ -99,7 +102,8 @@ def test_validation_loss_is_fixed_and_reported_per_timestep(make_trainer: MakeTr
 def test_samples_and_evaluation_use_the_average(make_trainer: MakeTrainer) -> None:
     seen: dict[int, torch.Tensor] = {}
     trainer = make_trainer(
-        sample_steps=3, write_samples=lambda step: seen.setdefault(step, trainer.model.transformer.patch_proj.weight.detach().clone())
+        sample_steps=3,
+        write_samples=lambda step: seen.setdefault(step, trainer.model.transformer.patch_proj.weight.detach().clone()),
     )
     trainer.train()
     assert list(seen) == [3, 6]
@@ -136,7 +140,7 @@ def test_torn_and_foreign_checkpoints_are_refused(make_trainer: MakeTrainer) -> 
     trainer.train()
     checkpoint = Path(trainer.args.output_dir) / "checkpoint-6"
     (checkpoint / "model.safetensors").write_bytes(b"torn")
-    with pytest.raises(ValueError, match="cannot resume from checkpoint-6: model.safetensors has 4 bytes"):
+    with pytest.raises(ValueError, match=r"cannot resume from checkpoint-6: model\.safetensors has 4 bytes"):
         make_trainer().train(resume_from_checkpoint=str(checkpoint))
 
 

@@ -48,9 +48,7 @@ def _prompts(given: list[str], prompt_file: Path | None) -> list[str]:
     prompts = list(given)
     if prompt_file is not None:
         if not prompt_file.is_file():
-            raise FileNotFoundError(
-                f"no prompt file at {prompt_file}; expected a text file, one prompt a line"
-            )
+            raise FileNotFoundError(f"no prompt file at {prompt_file}; expected a text file, one prompt a line")
         lines = prompt_file.read_text(encoding="utf-8").splitlines()
         prompts += [line.strip() for line in lines if line.strip()]
         if not prompts:

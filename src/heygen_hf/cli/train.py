@@ -9,9 +9,7 @@ import typer
 
 
 def train(
-    recipe: Annotated[
-        Path, typer.Argument(help="A recipe, for example recipes/text_to_video/moving_digits.yaml.")
-    ],
+    recipe: Annotated[Path, typer.Argument(help="A recipe, for example recipes/text_to_video/moving_digits.yaml.")],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(metavar="section.key=value", help="Values laid over the recipe's."),

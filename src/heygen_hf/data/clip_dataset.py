@@ -49,9 +49,7 @@ class VideoClipDataset(Dataset):
         self.labels = {name: list(values) for name, values in labels.items()}
         self.processor, self.seed, self.store = processor, seed, store
         # arrays, not objects: a worker then shares them with its parent instead of copying them bit by bit
-        self._offsets = np.array(
-            [-1 if clip.offset is None else clip.offset for clip in clips], dtype=np.int64
-        )
+        self._offsets = np.array([-1 if clip.offset is None else clip.offset for clip in clips], dtype=np.int64)
         self._shapes = np.array([clip.shape for clip in clips], dtype=np.int64).reshape(-1, 4)
         self._total_frames = np.array([clip.total_frames for clip in clips], dtype=np.int64)
         self._frame_rates = np.array([clip.frame_rate for clip in clips], dtype=np.float64)
@@ -116,9 +114,7 @@ class VideoClipDataset(Dataset):
                     seed=seed,
                 )
             except BadVideoError as error:
-                raise RuntimeError(
-                    f"{self.paths[index]} could be read when it was prepared: {error}"
-                ) from error
+                raise RuntimeError(f"{self.paths[index]} could be read when it was prepared: {error}") from error
             return self.processor.crop(frames, seed=seed)
         if is_stored_whole(self.processor):
             frames = self.processor.select_frames(total, rate, seed=seed).take(frames)
@@ -163,8 +159,7 @@ def prepare_clips(
         raise ValueError("the data set is empty; expected at least one clip")
     if with_captions and "text" not in dataset.column_names:
         raise ValueError(
-            f"the data set has no column 'text'; it has {', '.join(dataset.column_names)}: "
-            "set data.caption_column"
+            f"the data set has no column 'text'; it has {', '.join(dataset.column_names)}: set data.caption_column"
         )
     paths, file_names = list(dataset["video"]), list(dataset["file_name"])
     store, clips, reused = open_frame_store(
@@ -222,11 +217,7 @@ def _copies(
         offset = clips[row].offset
         if offset is not None and first_at.setdefault(offset, paths[row]) != paths[row]:
             copies.append(file_names[row])
-    return (
-        [f"{len(copies)} files are copies of others, byte for byte, and used: {name_some(copies)}"]
-        if copies
-        else []
-    )
+    return [f"{len(copies)} files are copies of others, byte for byte, and used: {name_some(copies)}"] if copies else []
 
 
 def _refuse_if_bad(report: DataReport, max_bad_share: float) -> None:

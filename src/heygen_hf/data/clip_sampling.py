@@ -41,16 +41,12 @@ def decode_sample(
     try:
         clip = decode_frames(path, present, processor=processor)
     except ShortVideoError as error:
-        return decode_sample(
-            path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed
-        )
+        return decode_sample(path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed)
     position_of = {index: position for position, index in enumerate(present)} | {BLACK_FRAME: BLACK_FRAME}
     return FrameSelection(tuple(position_of[index] for index in selection.indices)).take(clip.frames)
 
 
-def decode_video(
-    path: str | os.PathLike, *, processor: "VideoProcessor", seed: int | None = None
-) -> VideoClip:
+def decode_video(path: str | os.PathLike, *, processor: "VideoProcessor", seed: int | None = None) -> VideoClip:
     """Decode one file to the frames and the size of a processor.
 
     Args:

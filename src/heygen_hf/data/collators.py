@@ -47,9 +47,7 @@ class VideoTextCollator:
         label_columns: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if padding == "max_length" and max_length is None:
-            raise ValueError(
-                "padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'"
-            )
+            raise ValueError("padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'")
         self.processor, self.tokenizer = processor, tokenizer
         self.max_length, self.padding = max_length, padding
         self._number_of = {
@@ -59,9 +57,7 @@ class VideoTextCollator:
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         pixel_values = self.processor.normalize(torch.stack([item["frames"] for item in items]))
-        input_ids, attention_mask = (
-            self._tokenize([item["text"] for item in items]) if self.tokenizer else (None, None)
-        )
+        input_ids, attention_mask = self._tokenize([item["text"] for item in items]) if self.tokenizer else (None, None)
         return VideoTextBatch(
             pixel_values=pixel_values,
             input_ids=input_ids,

@@ -62,9 +62,7 @@ def _opened(path: str | os.PathLike) -> Iterator["tuple[av.container.InputContai
         if os.path.getsize(name) == 0:
             raise BadVideoError("the file is empty (zero bytes)")
         with av.open(name) as container:
-            streams = [
-                s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic
-            ]
+            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise BadVideoError("it has no video stream")
             stream = streams[0]
@@ -90,18 +88,14 @@ def _frame_rate(stream: "av.VideoStream") -> float:
     return float(rate) if rate else _FALLBACK_FRAME_RATE
 
 
-def _iterate_frames(
-    container: "av.container.InputContainer", stream: "av.VideoStream"
-) -> "Iterator[av.VideoFrame]":
+def _iterate_frames(container: "av.container.InputContainer", stream: "av.VideoStream") -> "Iterator[av.VideoFrame]":
     """Frames in presentation order. A file that ends before the number of frames it declares is truncated."""
     num_packets = 0
     for packet in container.demux(stream):
         if packet.size:
             num_packets += 1
             if packet.is_corrupt:
-                raise BadVideoError(
-                    f"truncated: damaged after {num_packets - 1} of {stream.frames or '?'} frames"
-                )
+                raise BadVideoError(f"truncated: damaged after {num_packets - 1} of {stream.frames or '?'} frames")
         yield from packet.decode()
     if num_packets < stream.frames:  # 0 where the container does not declare them
         raise BadVideoError(f"truncated: {num_packets} of its {stream.frames} frames are there")
@@ -133,14 +127,10 @@ def probe_video(path: str | os.PathLike) -> VideoProperties:
             if packet.size and not packet.is_discard:
                 num_packets += 1
             if packet.is_corrupt:
-                raise BadVideoError(
-                    f"truncated: damaged after {num_packets} of {stream.frames or '?'} frames"
-                )
+                raise BadVideoError(f"truncated: damaged after {num_packets} of {stream.frames or '?'} frames")
         if num_packets < stream.frames:
             raise BadVideoError(f"truncated: {num_packets} of its {stream.frames} frames are there")
-        return VideoProperties(
-            num_frames=num_packets, frame_rate=_frame_rate(stream), height=height, width=width
-        )
+        return VideoProperties(num_frames=num_packets, frame_rate=_frame_rate(stream), height=height, width=width)
 
 
 def decode_frames(
@@ -182,9 +172,7 @@ def decode_frames(
         frames = torch.from_numpy(np.stack(pending)).permute(0, 3, 1, 2)
         # contiguous: what is kept must not hold on to the interleaved original
         chunks.append((processor.scale(frames) if processor else frames).contiguous())
-        num_expected = max(
-            len(times), min(num_declared, stop_at or num_declared) if wanted is None else len(wanted)
-        )
+        num_expected = max(len(times), min(num_declared, stop_at or num_declared) if wanted is None else len(wanted))
         if max_bytes is not None and chunks[-1][0].numel() * num_expected > max_bytes:
             raise ClipTooLargeError
         pending.clear()

@@ -62,14 +62,10 @@ def write_video(
                 if lossless
                 else {"preset": "medium", "crf": str(constant_rate_factor)}
             )
-            stream = container.add_stream(
-                "libx264rgb" if lossless else "libx264", rate=rate, options=codec_options
-            )
+            stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=rate, options=codec_options)
             stream.height, stream.width = pixels.shape[1:3]
             stream.pix_fmt = "rgb24" if lossless else "yuv420p"
-            stream.codec_context.thread_count = (
-                1 if lossless else 0
-            )  # 1: deterministic, and faster for small clips
+            stream.codec_context.thread_count = 1 if lossless else 0  # 1: deterministic, and faster for small clips
             for frame_pixels in pixels:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_pixels), format="rgb24")
                 container.mux(stream.encode(frame))

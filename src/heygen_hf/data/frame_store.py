@@ -124,9 +124,7 @@ def write_index(path: Path, clips: dict[bytes, StoredClip], *, num_bytes: int) -
     save_file(
         {
             "hashes": hashes.copy(),
-            "offsets": np.array(
-                [-1 if clip.offset is None else clip.offset for clip in rows], dtype=np.int64
-            ),
+            "offsets": np.array([-1 if clip.offset is None else clip.offset for clip in rows], dtype=np.int64),
             "shapes": np.array([clip.shape for clip in rows], dtype=np.int64).reshape(-1, 4),
             "total_frames": np.array([clip.total_frames for clip in rows], dtype=np.int64),
             "frame_rates": np.array([clip.frame_rate for clip in rows], dtype=np.float64),

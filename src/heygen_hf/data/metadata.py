@@ -27,9 +27,7 @@ def read_metadata(path: Path) -> list[dict[str, Any]]:
     if not rows:
         raise ValueError(f"{path} has no rows; expected one for each clip, with file_name and a caption")
     if not any("file_name" in row for row in rows):
-        raise ValueError(
-            f"{path} has no column file_name (it has {', '.join(column_names(rows))}); add or rename it"
-        )
+        raise ValueError(f"{path} has no column file_name (it has {', '.join(column_names(rows))}); add or rename it")
     return rows
 
 
@@ -47,9 +45,7 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise ValueError(
-                    f"{path} line {number} is not JSON ({error.msg} at column {error.colno})"
-                ) from None
+                raise ValueError(f"{path} line {number} is not JSON ({error.msg} at column {error.colno})") from None
             if not isinstance(row, dict):
                 raise ValueError(
                     f'{path} line {number} is {type(row).__name__}; expected {{"file_name": …, "text": …}}'
@@ -65,8 +61,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
         for row in reader:
             if None in row:
                 raise ValueError(
-                    f"{path} line {reader.line_num} has more fields than the header; put captions with "
-                    "commas in quotes"
+                    f"{path} line {reader.line_num} has more fields than the header; put captions with commas in quotes"
                 )
             rows.append(row)
     return rows

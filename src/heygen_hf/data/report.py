@@ -53,9 +53,7 @@ class DataReport:
         if self.num_padded:
             lines.append(f"  {self.num_padded} of them are too short and filled up by the pad policy")
         if self.num_decoded_each_time:
-            lines.append(
-                f"  {self.num_decoded_each_time} of them are long and decoded whenever they are drawn"
-            )
+            lines.append(f"  {self.num_decoded_each_time} of them are long and decoded whenever they are drawn")
         lines += [f"  note: {warning}" for warning in self.warnings]
         if self.skipped:
             lines.append(f"  {len(self.skipped)} are skipped:")

@@ -84,9 +84,7 @@ def load_video_dataset(
             )
     reserved = sorted({"video", "file_name"} & set(label_columns))
     if reserved:
-        raise ValueError(
-            f"{reserved[0]!r} cannot be a label column: the data set has a column of that name already"
-        )
+        raise ValueError(f"{reserved[0]!r} cannot be a label column: the data set has a column of that name already")
 
     root = Path(os.path.realpath(folder))
     inside = _files_below(root)
@@ -123,9 +121,7 @@ def _split_folder(source: Path, split: str | None) -> Path:
             f"{source} has no split {split!r}: its own metadata counts as 'train', and there is no "
             f"{source / str(split)} with metadata of its own"
         )
-    splits = sorted(
-        entry.name for entry in source.iterdir() if entry.is_dir() and has_split(source, entry.name)
-    )
+    splits = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and has_split(source, entry.name))
     if splits and split is not None:
         raise ValueError(f"{source} has no split {split!r}; it has {', '.join(splits)}")
     if splits:
@@ -159,9 +155,7 @@ def _text(value: Any) -> str:
 
 def _notes(metadata: Path, file_names: list[str], texts: list[str] | None, inside: set[str]) -> Iterable[str]:
     named = {os.path.normpath(name).replace(os.sep, "/") for name in file_names}
-    without_row = sorted(
-        name for name in inside - named if PurePath(name).suffix.lower().lstrip(".") in VIDEO_SUFFIXES
-    )
+    without_row = sorted(name for name in inside - named if PurePath(name).suffix.lower().lstrip(".") in VIDEO_SUFFIXES)
     if without_row:
         yield f"{len(without_row)} clips have no row in {metadata} and are not used: {name_some(without_row)}"
     repeated = [name for name, count in Counter(file_names).items() if count > 1 and name]

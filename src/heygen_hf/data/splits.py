@@ -31,9 +31,7 @@ def split_by_clip(
         ValueError: the share is not between 0 and 1.
     """
     if not 0 < validation_share < 1:
-        raise ValueError(
-            f"validation_share is {validation_share}; expected a share between 0 and 1, such as 0.05"
-        )
+        raise ValueError(f"validation_share is {validation_share}; expected a share between 0 and 1, such as 0.05")
 
     def rank(name: str) -> int:
         return fold_seed(seed, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))

@@ -75,9 +75,7 @@ def open_frame_store(
             reused = store is not None
             if store is None:
                 decode = partial(decode_for_store, processor=processor, max_bytes=max_clip_bytes)
-                _build(
-                    folder, path_of, decode, max_bytes=max_bytes, num_workers=num_workers, progress=progress
-                )
+                _build(folder, path_of, decode, max_bytes=max_bytes, num_workers=num_workers, progress=progress)
                 store = FrameStore(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -89,9 +87,7 @@ def open_frame_store(
                 error.errno, f"{cache_dir} cannot be written ({error.strerror}); set another cache_dir"
             ) from error
         raise
-    clips = [
-        store[content] if isinstance(content, bytes) else StoredClip(problem=content) for content in hashes
-    ]
+    clips = [store[content] if isinstance(content, bytes) else StoredClip(problem=content) for content in hashes]
     return store, clips, reused
 
 
@@ -145,9 +141,7 @@ def _build(
                 progress=progress,
             )
             for content, clip in zip(missing, decoded_clips, strict=True):
-                known = StoredClip(
-                    total_frames=clip.total_frames, frame_rate=clip.frame_rate, problem=clip.problem
-                )
+                known = StoredClip(total_frames=clip.total_frames, frame_rate=clip.frame_rate, problem=clip.problem)
                 if clip.frames is not None and end + clip.frames.nbytes <= max_bytes:
                     known = replace(known, offset=end, shape=clip.frames.shape)
                     clip.frames.tofile(file)

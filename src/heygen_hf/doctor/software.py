@@ -56,9 +56,7 @@ def core_packages(requirements: Iterable[str] | None = None) -> list[Finding]:
         try:
             version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            findings.append(
-                Finding(subject=requirement.name, state="broken", found="not installed", remedy=remedy)
-            )
+            findings.append(Finding(subject=requirement.name, state="broken", found="not installed", remedy=remedy))
             continue
         if requirement.specifier.contains(version, prereleases=True):
             findings.append(Finding(subject=requirement.name, state="ok", found=version))

@@ -30,14 +30,12 @@ def render_card(facts: CardFacts) -> str:
     Raises:
         ValueError: a sample's or metrics file's path is not relative to the run folder.
     """
-    environment = (
-        jinja2.Environment(  # Markdown, not HTML: `md` escapes, and every foreign text goes through it
-            autoescape=False,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
+    environment = jinja2.Environment(  # Markdown, not HTML: `md` escapes, and every foreign text goes through it
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     template = environment.from_string(
         (resources.files("heygen_hf.hub") / "templates" / "text_to_video.md").read_text(encoding="utf-8")
@@ -126,17 +124,13 @@ def _provenance(metric: MetricResult) -> dict[str, Any] | None:
 
 
 def _introduction(facts: CardFacts) -> str:
-    network = (
-        f"`{facts.model_class}`" if facts.model_class and facts.model_class.isidentifier() else "A model"
-    )
+    network = f"`{facts.model_class}`" if facts.model_class and facts.model_class.isidentifier() else "A model"
     size = f" of {_count(facts.num_parameters)} parameters" if facts.num_parameters is not None else ""
     return f"{network}{size} for {escape_markdown(facts.task)}, trained with heygen_hf."
 
 
 def _usage(facts: CardFacts) -> str:
-    prompt = next(
-        (prompt for sample in facts.samples for prompt in sample.prompts), "a caption like those it learned"
-    )
+    prompt = next((prompt for sample in facts.samples for prompt in sample.prompts), "a caption like those it learned")
     prompt = one_line(scrub_caption(prompt))
     return code_block(
         "from heygen_hf import VideoGenerationPipeline\n\n"
@@ -200,11 +194,7 @@ def _plain(text: str, max_characters: int = 300) -> str:
 
 
 def _safe(text: object, max_characters: int = 300) -> str:
-    return (
-        UNKNOWN
-        if text is None or text == ""
-        else escape_markdown(scrub(str(text)), max_characters=max_characters)
-    )
+    return UNKNOWN if text is None or text == "" else escape_markdown(scrub(str(text)), max_characters=max_characters)
 
 
 def _base_name(path: str | None) -> str | None:
@@ -216,16 +206,8 @@ def _base_name(path: str | None) -> str | None:
 
 def _relative(path: str) -> str:
     parts = PurePosixPath(path)
-    if (
-        parts.is_absolute()
-        or ".." in parts.parts
-        or "\\" in path
-        or re.match(r"[A-Za-z]:", path)
-        or not parts.parts
-    ):
-        raise ValueError(
-            f"path {path!r} must be relative to the run folder, inside it, with forward slashes."
-        )
+    if parts.is_absolute() or ".." in parts.parts or "\\" in path or re.match(r"[A-Za-z]:", path) or not parts.parts:
+        raise ValueError(f"path {path!r} must be relative to the run folder, inside it, with forward slashes.")
     return str(parts)
 
 

@@ -33,9 +33,7 @@ _NAMED_SECRETS = re.compile(
 )
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
 _QUOTED_PATH = re.compile(r"(?P<quote>['\"])(?P<path>(?:file://|~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*)(?P=quote)")
-_PATH = re.compile(
-    r"(?<![\w.:/~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*"
-)
+_PATH = re.compile(r"(?<![\w.:/~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*")
 _SECRET_VARIABLE = re.compile(r"(?i)token|secret|password|passwd|api_?key|credential")
 # Names that are words: removing them would hide nothing and damage texts.
 _GENERIC_NAMES = {

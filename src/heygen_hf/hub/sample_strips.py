@@ -36,9 +36,7 @@ def write_sample_strips(
         ValueError: no videos, not one prompt each, or videos of another shape or type.
     """
     if not len(videos) or len(videos) != len(prompts):
-        raise ValueError(
-            f"{len(videos)} videos and {len(prompts)} prompts given: expected one prompt a video."
-        )
+        raise ValueError(f"{len(videos)} videos and {len(prompts)} prompts given: expected one prompt a video.")
     rows = [_row_of_frames(video, scale, max_columns) for video in videos]
     font = ImageFont.load_default()
     _, top, _, bottom = font.getbbox("Ág")

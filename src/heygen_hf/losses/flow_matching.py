@@ -14,7 +14,7 @@ class FlowMatchingObjective(DenoisingObjective):
 
     Example:
         >>> objective = FlowMatchingObjective(prediction_type="sample", timestep_shift=4.0)
-        >>> output = objective(lambda noisy, t: torch.zeros_like(noisy), sample=x, noise=torch.randn_like(x), timestep=t)
+        >>> output = objective(lambda noisy, t: 0 * noisy, sample=x, noise=torch.randn_like(x), timestep=t)
     """
 
     name = "flow_matching"

@@ -110,7 +110,9 @@ class DenoisingObjective(ABC):
             timestep: `(batch,)` or `(batch, frames)` in [0, 1].
         """
         if noise.shape != sample.shape:
-            raise ValueError(f"noise has shape {tuple(noise.shape)}, the sample {tuple(sample.shape)}; they must agree.")
+            raise ValueError(
+                f"noise has shape {tuple(noise.shape)}, the sample {tuple(sample.shape)}; they must agree."
+            )
         noisy = self.add_noise(sample, noise, timestep)
         prediction = denoise(noisy, timestep)
         per_sample = self.loss(prediction.float(), noisy=noisy, sample=sample, noise=noise, timestep=timestep)

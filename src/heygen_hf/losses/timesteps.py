@@ -14,7 +14,9 @@ def stratified_uniform(count: int, *, generator: torch.Generator | None = None) 
 
 
 def shift_timesteps(uniform: torch.Tensor, shift: float) -> torch.Tensor:
-    """Move mass towards noise for `shift` > 1: `shift * u / (1 + (shift - 1) * u)` (Esser et al. 2024, arXiv:2403.03206).
+    """Move mass towards noise for `shift` > 1: `shift * u / (1 + (shift - 1) * u)`.
+
+    Esser et al. 2024, arXiv:2403.03206.
 
     A low-resolution clip is still readable at noise levels where its caption is no longer needed; captions are
     learned at high noise, so small videos profit from a shift as large ones do.
@@ -28,7 +30,7 @@ def shift_timesteps(uniform: torch.Tensor, shift: float) -> torch.Tensor:
 
 
 def per_frame(timestep: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A timestep `(batch,)` or `(batch, frames)` as float32 that broadcasts to `(batch, frames, channels, height, width)`.
+    """A timestep `(batch,)` or `(batch, frames)` in float32, broadcastable over `(batch, frames, channels, height, width)`.
 
     Raises:
         ValueError: its shape fits neither.

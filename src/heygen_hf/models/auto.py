@@ -38,7 +38,5 @@ _register_processor(VideoTransformerConfig)
 
 AutoConfig.register(ConvVideoEncoderConfig.model_type, ConvVideoEncoderConfig, exist_ok=True)
 AutoModel.register(ConvVideoEncoderConfig, ConvVideoEncoderModel, exist_ok=True)
-AutoModelForVideoClassification.register(
-    ConvVideoEncoderConfig, ConvVideoEncoderForVideoClassification, exist_ok=True
-)
+AutoModelForVideoClassification.register(ConvVideoEncoderConfig, ConvVideoEncoderForVideoClassification, exist_ok=True)
 _register_processor(ConvVideoEncoderConfig)

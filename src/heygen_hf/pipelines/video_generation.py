@@ -218,7 +218,9 @@ class VideoGenerationPipeline(DiffusionPipeline):
     def _check_callback_inputs(self, names: list[str] | tuple[str, ...]) -> None:
         unknown = [name for name in names if name not in self._callback_tensor_inputs]
         if unknown:
-            raise ValueError(f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}.")
+            raise ValueError(
+                f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}."
+            )
 
     def _expand_conditions(
         self, prompt: str | list[str] | None, class_ids: Any | None, videos_per_prompt: int
@@ -269,9 +271,7 @@ class VideoGenerationPipeline(DiffusionPipeline):
         return unconditional + self._guidance_scale * (conditional - unconditional)
 
 
-def draw_latents(
-    shape: tuple[int, ...], *, generator: torch.Generator | list[torch.Generator] | None
-) -> torch.Tensor:
+def draw_latents(shape: tuple[int, ...], *, generator: torch.Generator | list[torch.Generator] | None) -> torch.Tensor:
     """Standard normal noise `(videos, frames, channels, height, width)`, drawn video by video.
 
     Raises:
@@ -279,7 +279,9 @@ def draw_latents(
     """
     generators = generator if isinstance(generator, list) else [generator] * shape[0]
     if len(generators) != shape[0]:
-        raise ValueError(f"{len(generators)} generators were given for {shape[0]} videos; give one each, or one in all.")
+        raise ValueError(
+            f"{len(generators)} generators were given for {shape[0]} videos; give one each, or one in all."
+        )
     return torch.stack(
         [torch.randn(shape[1:], generator=g, device=g.device if g is not None else "cpu").cpu() for g in generators]
     )

@@ -61,9 +61,7 @@ def _as_clip(clip: Any) -> torch.Tensor | VideoClip:
     if clip.shape[1] == 1:
         return clip.expand(-1, 3, -1, -1)  # grey
     if clip.shape[1] != 3:
-        raise ValueError(
-            f"a clip has {clip.shape[1]} channels (shape {tuple(clip.shape)}); expected 3, or 1 for grey"
-        )
+        raise ValueError(f"a clip has {clip.shape[1]} channels (shape {tuple(clip.shape)}); expected 3, or 1 for grey")
     return clip
 
 

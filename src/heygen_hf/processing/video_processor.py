@@ -130,25 +130,18 @@ class VideoProcessor(BaseImageProcessor):
             ("interpolation", Interpolation),
         ):
             if getattr(self, name) not in get_args(choices):
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(choices))}"
-                )
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(get_args(choices))}")
         if self.target_fps is not None:
             if not self.target_fps > 0:
-                raise ValueError(
-                    f"target_fps is {self.target_fps!r}; expected frames per second above 0, or None"
-                )
+                raise ValueError(f"target_fps is {self.target_fps!r}; expected frames per second above 0, or None")
             if self.temporal_stride != 1:
                 raise ValueError(
-                    f"temporal_stride is {self.temporal_stride} and target_fps {self.target_fps}; "
-                    "set one of the two"
+                    f"temporal_stride is {self.temporal_stride} and target_fps {self.target_fps}; set one of the two"
                 )
         if any(not std > 0 for std in np.atleast_1d(self.image_std)):
             raise ValueError(f"image_std is {self.image_std!r}; expected values above 0")
 
-    def select_frames(
-        self, total_frames: int, frame_rate: float, *, seed: int | None = None
-    ) -> FrameSelection:
+    def select_frames(self, total_frames: int, frame_rate: float, *, seed: int | None = None) -> FrameSelection:
         """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed`
         alone.
 
@@ -176,9 +169,7 @@ class VideoProcessor(BaseImageProcessor):
             uint8 `(frames, channels, scaled height, scaled width)`, at least `height` x `width` but for
             "contain".
         """
-        size = scaled_size(
-            *frames.shape[-2:], height=self.height, width=self.width, resize_mode=self.resize_mode
-        )
+        size = scaled_size(*frames.shape[-2:], height=self.height, width=self.width, resize_mode=self.resize_mode)
         if self.resize_mode == "none" and (size[0] < self.height or size[1] < self.width):
             raise ValueError(
                 f"frames of {size[0]}x{size[1]} (height x width) are smaller than {self.height}x{self.width} "
@@ -225,9 +216,7 @@ class VideoProcessor(BaseImageProcessor):
         """Mean and deviation that broadcast over `(..., channels, height, width)`."""
         mean = torch.as_tensor(self.image_mean, dtype=torch.float32, device=like.device)
         std = torch.as_tensor(self.image_std, dtype=torch.float32, device=like.device)
-        return (mean if mean.ndim == 0 else mean[:, None, None]), (
-            std if std.ndim == 0 else std[:, None, None]
-        )
+        return (mean if mean.ndim == 0 else mean[:, None, None]), (std if std.ndim == 0 else std[:, None, None])
 
     def __call__(  # type: ignore[override]
         self,
@@ -254,18 +243,12 @@ class VideoProcessor(BaseImageProcessor):
         clips = as_clips(videos)
         seeds = list(seed) if isinstance(seed, Sequence) else [seed] * len(clips)
         if len(seeds) != len(clips):
-            raise ValueError(
-                f"{len(seeds)} seeds for {len(clips)} clips; expected one each, or a single seed"
-            )
+            raise ValueError(f"{len(seeds)} seeds for {len(clips)} clips; expected one each, or a single seed")
         batch = []
         for clip, clip_seed in zip(clips, seeds, strict=True):
-            frames, rate = (
-                (clip.frames, clip.frame_rate) if isinstance(clip, VideoClip) else (clip, frame_rate)
-            )
+            frames, rate = (clip.frames, clip.frame_rate) if isinstance(clip, VideoClip) else (clip, frame_rate)
             if rate is None and self.target_fps is not None:
-                raise ValueError(
-                    f"target_fps is {self.target_fps}, so the clips' own rate is needed: pass frame_rate"
-                )
+                raise ValueError(f"target_fps is {self.target_fps}, so the clips' own rate is needed: pass frame_rate")
             selection = self.select_frames(frames.shape[0], rate or math.nan, seed=clip_seed)
             if not selection.keep:
                 raise ValueError(
@@ -289,9 +272,7 @@ class VideoProcessor(BaseImageProcessor):
                 channels)` in [0, 1]; "pil" is a list of images for each video.
         """
         if video.ndim != 5:
-            raise ValueError(
-                f"video has shape {tuple(video.shape)}; expected (batch, frames, channels, height, width)"
-            )
+            raise ValueError(f"video has shape {tuple(video.shape)}; expected (batch, frames, channels, height, width)")
         if output_type == "pt":
             return self._to_unit_range(video)
         if output_type == "np":

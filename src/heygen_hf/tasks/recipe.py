@@ -145,9 +145,7 @@ def _build(gathered: RecipeValues, path: Path, sections: Mapping[str, Any] | Non
     seed = coerce(values.get("seed", 0), int, where="seed")
     if seed < 0:
         raise ValueMismatchError("seed", f"must be at least 0, got {seed}")
-    built = {
-        name: _build_section(name, annotation, values.get(name)) for name, annotation in sections.items()
-    }
+    built = {name: _build_section(name, annotation, values.get(name)) for name, annotation in sections.items()}
     return Recipe(task=coerce(task, str, where="task"), output_dir=output_dir, seed=seed, path=path, **built)
 
 

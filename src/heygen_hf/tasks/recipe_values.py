@@ -142,9 +142,7 @@ def build_dataclass(cls: type, values: dict[str, Any], *, where: str) -> Any:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and field.init and field.name not in keywords:
             key = f"{where}.{field.name}"
-            raise ValueMismatchError(
-                key, f"is missing; set it in the recipe, or as {key}=… on the command line"
-            )
+            raise ValueMismatchError(key, f"is missing; set it in the recipe, or as {key}=… on the command line")
     try:
         return cls(**keywords)
     except ValueMismatchError:
@@ -160,9 +158,7 @@ def check_keywords(cls: type, values: dict[str, Any], *, where: str) -> dict[str
     for key in values:
         if key not in fields:
             raise ValueMismatchError(f"{where}.{key}", unknown_key(key, fields, where=where))
-    return {
-        key: coerce(value, annotations.get(key, Any), where=f"{where}.{key}") for key, value in values.items()
-    }
+    return {key: coerce(value, annotations.get(key, Any), where=f"{where}.{key}") for key, value in values.items()}
 
 
 def _annotations(cls: type) -> dict[str, Any]:
@@ -201,9 +197,7 @@ def nearest_of(key: str, known: Iterable[str]) -> str | None:
 def plain(value: Any) -> Any:
     """A typed value as YAML can hold it; `coerce` turns it back."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init
-        }
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Path):

@@ -1,4 +1,7 @@
-"""Text to video, from captioned clips to a folder that loads anywhere: data → model → trainer → export → evaluate → card."""
+"""Text to video, from captioned clips to a folder that loads anywhere.
+
+Data → model → trainer → export → evaluation → card.
+"""
 
 import time
 from collections.abc import Sequence
@@ -219,5 +222,3 @@ def find_checkpoint(folder: RunFolder, resume: str | None) -> Path | None:
     for warning in warnings:
         print(f"warning: {warning}")
     return checkpoint
-
-

@@ -141,7 +141,9 @@ def sample_grid_writer(
         pipeline.set_progress_bar_config(disable=True)
         videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(prompts))
         folder.mkdir(parents=True, exist_ok=True)
-        write_video(folder / f"step-{step:07d}.mp4", video_grid(to_uint8(videos)), frame_rate=pipeline.config.frame_rate)
+        write_video(
+            folder / f"step-{step:07d}.mp4", video_grid(to_uint8(videos)), frame_rate=pipeline.config.frame_rate
+        )
 
     return write_samples
 

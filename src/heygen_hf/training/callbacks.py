@@ -20,7 +20,11 @@ class JsonLinesLog(TrainerCallback):
         self.path = Path(path)
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any  # noqa: ARG002
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
     ) -> None:
         if not state.is_world_process_zero:
             return
@@ -32,11 +36,11 @@ class JsonLinesLog(TrainerCallback):
 
     def on_log(
         self,
-        args: TrainingArguments,  # noqa: ARG002
+        args: TrainingArguments,
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
+        control: TrainerControl,
         logs: dict[str, Any] | None = None,
-        **kwargs: Any,  # noqa: ARG002
+        **kwargs: Any,
     ) -> None:
         if state.is_world_process_zero and logs is not None:
             with self.path.open("a") as file:
@@ -50,7 +54,11 @@ class SampleVideos(TrainerCallback):
         self.write_samples = write_samples
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any  # noqa: ARG002
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
     ) -> None:
         every = getattr(args, "sample_steps", 0)
         due = every and (state.global_step % every == 0 or state.global_step == state.max_steps)
@@ -65,7 +73,11 @@ class UpdateAverage(TrainerCallback):
         self.average = average
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any  # noqa: ARG002
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
     ) -> None:
         self.average.update()
 

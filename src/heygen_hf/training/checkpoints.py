@@ -76,7 +76,11 @@ def check_same_architecture(checkpoint: Path, config: PreTrainedConfig) -> None:
 def newest_checkpoint(checkpoints: Path) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint under a folder, and a line about each newer one that is torn."""
     found = sorted(
-        ((int(match[1]), path) for path in checkpoints.glob("checkpoint-*") if (match := _CHECKPOINT.search(path.name))),
+        (
+            (int(match[1]), path)
+            for path in checkpoints.glob("checkpoint-*")
+            if (match := _CHECKPOINT.search(path.name))
+        ),
         reverse=True,
     )
     warnings = []

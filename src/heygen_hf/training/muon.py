@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon), all matrices of one shape at a time.
 
-The same update as `torch.optim.Muon`, which takes the matrices one by one: a transformer has dozens of small ones, and a
-batched product keeps every core (or the GPU) busy where single ones do not.
+The same update as `torch.optim.Muon`, which takes the matrices one by one: a transformer has dozens of small ones, and
+a batched product keeps every core (or the GPU) busy where single ones do not.
 """
 
 import math

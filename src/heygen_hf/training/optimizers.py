@@ -74,10 +74,7 @@ def split_for_muon(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parame
     A block is an element of an `nn.ModuleList`: transformers of every family keep theirs there.
     """
     inside_blocks = {
-        id(weight)
-        for module in model.modules()
-        if isinstance(module, nn.ModuleList)
-        for weight in module.parameters()
+        id(weight) for module in model.modules() if isinstance(module, nn.ModuleList) for weight in module.parameters()
     }
     matrices, others = [], []
     for weight in model.parameters():

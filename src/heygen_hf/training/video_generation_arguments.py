@@ -41,7 +41,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     eval_strategy: str = "steps"
     eval_steps: float | None = 500
     save_total_limit: int | None = 2
-    report_to: None | str | list[str] = "none"
+    report_to: str | list[str] | None = "none"
     remove_unused_columns: bool = False
     label_names: list[str] | None = field(default_factory=list)
     ddp_find_unused_parameters: bool | None = False

@@ -86,9 +86,7 @@ def render_moving_digits(
     Raises:
         ValueError: the digits cannot move that far inside the frame, or the folder holds something else.
     """
-    options = _Options(
-        num_train, num_validation, num_test, image_size, num_frames, float(frame_rate), digit_size, seed
-    )
+    options = _Options(num_train, num_validation, num_test, image_size, num_frames, float(frame_rate), digit_size, seed)
     plans = _plan_all(options)
     output_dir = Path(output_dir)
     output_dir.absolute().parent.mkdir(parents=True, exist_ok=True)
@@ -131,8 +129,7 @@ def _may_be_reused(output_dir: Path, options: _Options, *, overwrite: bool) -> b
         found = json.loads((output_dir / _OPTIONS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise ValueError(
-            f"{output_dir} exists and holds no finished set of moving digits; choose another output_dir, or "
-            "remove it"
+            f"{output_dir} exists and holds no finished set of moving digits; choose another output_dir, or remove it"
         ) from None
     wanted = asdict(options)
     differing = sorted(name for name in wanted if found.get(name) != wanted[name])
@@ -140,18 +137,14 @@ def _may_be_reused(output_dir: Path, options: _Options, *, overwrite: bool) -> b
         if overwrite:
             return False
         shown = ", ".join(f"{name} {found.get(name)} instead of {wanted[name]}" for name in differing)
-        raise ValueError(
-            f"{output_dir} holds moving digits with {shown}; set overwrite, or choose another output_dir"
-        )
+        raise ValueError(f"{output_dir} holds moving digits with {shown}; set overwrite, or choose another output_dir")
     for split, num_clips in options.num_clips.items():
         folder = output_dir / split
         num_found = sum(entry.name.endswith(".mp4") for entry in os.scandir(folder)) if folder.is_dir() else 0
         if num_found != num_clips or not (folder / "metadata.jsonl").is_file():
             if overwrite:
                 return False
-            raise ValueError(
-                f"{folder} has {num_found} of its {num_clips} clips; set overwrite to render them again"
-            )
+            raise ValueError(f"{folder} has {num_found} of its {num_clips} clips; set overwrite to render them again")
     return True
 
 
@@ -200,9 +193,7 @@ def _write_all(
             }
             for plan in plans[split]
         ]
-        (folder / split / "metadata.jsonl").write_text(
-            "".join(json.dumps(row) + "\n" for row in rows), "utf-8"
-        )
+        (folder / split / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     unseen = choose_unseen_triples(options.seed)
     (folder / _UNSEEN_FILE).write_text(
         "[\n" + ",\n".join("  " + json.dumps(triple._asdict()) for triple in unseen) + "\n]\n", "utf-8"
@@ -220,7 +211,5 @@ class _ClipJob:
 
 
 def _write_clip(job: _ClipJob) -> None:
-    frames = draw_clip(
-        job.plan, job.ink, image_size=job.options.image_size, num_frames=job.options.num_frames
-    )
+    frames = draw_clip(job.plan, job.ink, image_size=job.options.image_size, num_frames=job.options.num_frames)
     write_video(job.path, frames, frame_rate=job.options.frame_rate, lossless=True)

@@ -23,9 +23,7 @@ def load_scans(digit_size: int) -> tuple[np.ndarray, np.ndarray]:
     bundle = load_digits()
     ink = bundle.images.astype(np.float32) / _INK_LEVELS
     size = (digit_size, digit_size)
-    scaled = np.stack(
-        [np.asarray(Image.fromarray(scan).resize(size, Image.Resampling.BICUBIC)) for scan in ink]
-    )
+    scaled = np.stack([np.asarray(Image.fromarray(scan).resize(size, Image.Resampling.BICUBIC)) for scan in ink])
     return np.clip(scaled, 0, 1), bundle.target
 
 

@@ -39,9 +39,7 @@ class Triple(NamedTuple):
         return f"a {self.colour} {self.digit} moves {self.direction}"
 
 
-ALL_TRIPLES: tuple[Triple, ...] = tuple(
-    Triple(*words) for words in itertools.product(COLOURS, DIGITS, DIRECTIONS)
-)
+ALL_TRIPLES: tuple[Triple, ...] = tuple(Triple(*words) for words in itertools.product(COLOURS, DIGITS, DIRECTIONS))
 """All 240, in a fixed order."""
 
 

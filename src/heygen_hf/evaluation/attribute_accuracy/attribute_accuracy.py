@@ -45,10 +45,7 @@ def attribute_accuracy(
     columns = _check_columns(predictions, references, groups)
     count = len(references[columns[0]])
     hits = {
-        column: [
-            str(seen) == str(asked)
-            for seen, asked in zip(predictions[column], references[column], strict=True)
-        ]
+        column: [str(seen) == str(asked) for seen, asked in zip(predictions[column], references[column], strict=True)]
         for column in columns
     }
 
@@ -56,9 +53,7 @@ def attribute_accuracy(
         figures = {}
         for column in columns:
             figures[column] = _figure(sum(hits[column][index] for index in indices), len(indices), confidence)
-            figures[column]["worst_value"] = _worst_value(
-                hits[column], references[column], indices, confidence
-            )
+            figures[column]["worst_value"] = _worst_value(hits[column], references[column], indices, confidence)
         together = sum(all(hits[column][index] for column in columns) for index in indices)
         return {"columns": figures, "all_columns_correct": _figure(together, len(indices), confidence)}
 

@@ -118,9 +118,7 @@ def train_attribute_judges(
                 part = checked[start : start + 128]
                 clips = fetch_clips(held_out_dataset, part, processor)
                 seen = predict_labels(judge, prepare_clips(clips, max_frames=max_frames, max_edge=max_edge))
-                correct += sum(
-                    held_out_labels[column][i] == value for i, value in zip(part, seen, strict=True)
-                )
+                correct += sum(held_out_labels[column][i] == value for i, value in zip(part, seen, strict=True))
             return correct / len(checked)
 
         started = time.perf_counter()

@@ -91,9 +91,7 @@ class AttributeJudges:
             )
         finite = torch.isfinite(videos.flatten(1)).all(1) if len(videos) else torch.ones(0, dtype=torch.bool)
         if not finite.all():
-            raise ValueError(
-                f"video {int((~finite).nonzero()[0])} has values that are not finite: its model diverged."
-            )
+            raise ValueError(f"video {int((~finite).nonzero()[0])} has values that are not finite: its model diverged.")
         predictions: dict[str, list[str]] = {column: [] for column in self.judges}
         for batch in videos.split(batch_size) if len(videos) else ():
             batch = prepare_clips(batch, max_frames=self.max_frames, max_edge=self.max_edge)
@@ -127,9 +125,7 @@ class AttributeJudges:
             "held_out": self.held_out,
             "training": {column: asdict(training) for column, training in self.training.items()},
         }
-        (root / _INDEX_NAME).write_text(
-            json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        (root / _INDEX_NAME).write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> "AttributeJudges":
@@ -156,9 +152,7 @@ class AttributeJudges:
                 raise ValueError(f"{path} points outside its folder for column {column!r}: {folder!r}.")
             judges[column] = ConvVideoEncoderForVideoClassification.from_pretrained(root / folder).eval()
         training = {
-            column: JudgeTraining(
-                **{**values, "unknown_held_out_values": tuple(values["unknown_held_out_values"])}
-            )
+            column: JudgeTraining(**{**values, "unknown_held_out_values": tuple(values["unknown_held_out_values"])})
             for column, values in index["training"].items()
         }
         return cls(

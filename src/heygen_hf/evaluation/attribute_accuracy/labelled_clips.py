@@ -51,9 +51,7 @@ def stack_clips(items: Sequence[dict[str, Any]], processor: Processor) -> torch.
     return processor.normalize(torch.stack(frames))
 
 
-def read_labels(
-    dataset: LabelledClips, label_columns: Sequence[str], *, chunk_size: int = 256
-) -> dict[str, list[str]]:
+def read_labels(dataset: LabelledClips, label_columns: Sequence[str], *, chunk_size: int = 256) -> dict[str, list[str]]:
     """Every clip's value in every label column, as text.
 
     Raises:
@@ -97,13 +95,9 @@ def class_names(column: str, values: Sequence[str]) -> list[str]:
     Raises:
         ValueError: fewer than two values, or so many that the column is no set of classes.
     """
-    names = sorted(
-        set(values), key=lambda name: (not _is_number(name), float(name) if _is_number(name) else 0, name)
-    )
+    names = sorted(set(values), key=lambda name: (not _is_number(name), float(name) if _is_number(name) else 0, name))
     if len(names) < 2:
-        raise ValueError(
-            f"label column {column!r} has the values {names} only: a judge needs two classes or more."
-        )
+        raise ValueError(f"label column {column!r} has the values {names} only: a judge needs two classes or more.")
     if len(names) > len(values) / 2:
         raise ValueError(
             f"label column {column!r} has {len(names)} different values in {len(values)} clips: choose a "

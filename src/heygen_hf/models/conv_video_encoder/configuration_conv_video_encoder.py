@@ -84,9 +84,7 @@ class ConvVideoEncoderConfig(PreTrainedConfig):
         if self.kernel_size < 1 or self.kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={self.kernel_size} must be odd and positive, such as 3.")
         if len(self.pool_grid) != 3 or min(self.pool_grid) < 1:
-            raise ValueError(
-                f"pool_grid={self.pool_grid} must be three positive integers: frames, height, width."
-            )
+            raise ValueError(f"pool_grid={self.pool_grid} must be three positive integers: frames, height, width.")
         if not 0 <= self.classifier_dropout < 1:
             raise ValueError(f"classifier_dropout={self.classifier_dropout} must be in [0, 1).")
 

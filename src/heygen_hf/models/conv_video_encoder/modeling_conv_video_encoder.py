@@ -74,9 +74,7 @@ class ConvVideoEncoderStage(GradientCheckpointingLayer):
             padding=config.kernel_size // 2,
             bias=False,  # the norm that follows has one
         )
-        self.norm = ConvVideoEncoderBatchNorm(
-            out_channels, eps=config.norm_eps, momentum=config.norm_momentum
-        )
+        self.norm = ConvVideoEncoderBatchNorm(out_channels, eps=config.norm_eps, momentum=config.norm_momentum)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return F.relu(self.norm(self.convolution(hidden_states)))
@@ -111,9 +109,7 @@ class ConvVideoEncoderModel(ConvVideoEncoderPreTrainedModel):
 
     def __init__(self, config: ConvVideoEncoderConfig):
         super().__init__(config)
-        self.stages = nn.ModuleList(
-            ConvVideoEncoderStage(config, index) for index in range(config.num_hidden_layers)
-        )
+        self.stages = nn.ModuleList(ConvVideoEncoderStage(config, index) for index in range(config.num_hidden_layers))
         self.pooler = nn.AdaptiveAvgPool3d(tuple(config.pool_grid))
         self.post_init()
 

@@ -18,7 +18,7 @@ class VideoTransformerConfig(PreTrainedConfig):
             Channels of the clip the model denoises: 3 for pixels, the autoencoder's latent channels for latents.
         patch_size (`tuple[int, int, int]`, defaults to `(1, 2, 2)`):
             Frames, height and width of a tubelet patch. The clip's sizes must be multiples of it.
-        hidden_size (`int`, defaults to 768), num_hidden_layers (`int`, defaults to 12), num_attention_heads (`int`, defaults to 12):
+        hidden_size, num_hidden_layers, num_attention_heads (`int`, default 768, 12, 12):
             Width, depth and heads. The head size (`hidden_size / num_attention_heads`) must be even and at least 6.
         intermediate_size (`int`, *optional*):
             Inner width of the feed-forward; by default 8/3 (gated) or 4 (plain) times `hidden_size`, rounded up to 32.
@@ -131,7 +131,9 @@ class VideoTransformerConfig(PreTrainedConfig):
             )
         split_rotary_bands(self.hidden_size // self.num_attention_heads)
         if self.vocab_size is not None and self.caption_hidden_size is not None:
-            raise ValueError("give vocab_size (captions as input_ids) or caption_hidden_size (encoder_hidden_states), not both.")
+            raise ValueError(
+                "give vocab_size (captions as input_ids) or caption_hidden_size (encoder_hidden_states), not both."
+            )
         for name in ("hidden_dropout", "attention_dropout", "condition_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1).")

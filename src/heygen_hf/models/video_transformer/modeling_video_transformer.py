@@ -177,7 +177,10 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
         )
         layer = GatedFeedForward if config.feed_forward == "gated" else FeedForward
         self.feed_forward = layer(config.hidden_size, config.intermediate_size, activation=config.hidden_act)
-        self.modulation_offset = nn.Parameter(torch.zeros(6 * config.hidden_size))
+        _start_at_zero(self.attention.o_proj, self.feed_forward.down_proj)
+        if self.cross_attention is not None:
+            _start_at_zero(self.cross_attention.o_proj)
+        self.modulation_offset = nn.Parameter(torch.empty(6 * config.hidden_size))
         self.dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(
@@ -238,9 +241,15 @@ class VideoTransformerPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         scale = self.config.initializer_range
         if isinstance(module, nn.Linear):
-            # A third of the variance that keeps activations at unit scale; independent of the width, so that one
-            # learning rate serves every size.
-            init.normal_(module.weight, std=scale * (3 * module.in_features) ** -0.5)
+            if getattr(module, "starts_at_zero", False):
+                # The last projection of each residual branch: every block is the identity at the start, and its open
+                # gate lets gradients through at once (DiT's adaLN-Zero has it the other way round). The modulation:
+                # none at the start. The output: the first prediction is the mean.
+                init.zeros_(module.weight)
+            else:
+                # A third of the variance that keeps activations at unit scale; independent of the width, so that one
+                # learning rate serves every size.
+                init.normal_(module.weight, std=scale * (3 * module.in_features) ** -0.5)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
@@ -249,21 +258,9 @@ class VideoTransformerPreTrainedModel(PreTrainedModel):
         elif isinstance(module, RMSNorm):
             init.ones_(module.weight)
         elif isinstance(module, VideoTransformerBlock):
-            # The last projection of each branch starts at zero, so that every block is the identity; its gate starts
-            # open. The other way round (DiT's adaLN-Zero) the matrices get no gradient until the gate has moved.
-            branches = [module.attention.o_proj, module.feed_forward.down_proj]
-            if module.cross_attention is not None:
-                branches.append(module.cross_attention.o_proj)
-            for last_projection in branches:
-                init.zeros_(last_projection.weight)
             init.copy_(module.modulation_offset, _open_gates(module.modulation_offset))
-        elif isinstance(module, VideoTransformerModel):
-            # No modulation at the start, and a zero output: the first prediction is the mean.
-            for layer in (module.adaptive_norm, module.output_adaptive_norm, module.output_proj):
-                init.zeros_(layer.weight)
-                init.zeros_(layer.bias)
-            if module.null_caption is not None:
-                init.normal_(module.null_caption, std=scale)
+        elif isinstance(module, VideoTransformerModel) and module.null_caption is not None:
+            init.normal_(module.null_caption, std=scale)
 
 
 def _open_gates(modulation_offset: torch.Tensor) -> torch.Tensor:
@@ -271,6 +268,12 @@ def _open_gates(modulation_offset: torch.Tensor) -> torch.Tensor:
     offsets = torch.zeros(6, modulation_offset.numel() // 6, device=modulation_offset.device)
     offsets[2] = offsets[5] = 1.0
     return offsets.flatten().to(modulation_offset.dtype)
+
+
+def _start_at_zero(*projections: nn.Linear) -> None:
+    """Mark layers for `_init_weights`, which sees them one by one and may see only those a checkpoint lacks."""
+    for projection in projections:
+        projection.starts_at_zero = True
 
 
 class VideoTransformerModel(VideoTransformerPreTrainedModel):
@@ -307,6 +310,7 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
         self.layers = nn.ModuleList([VideoTransformerBlock(config) for _ in range(config.num_hidden_layers)])
         self.output_adaptive_norm = nn.Linear(width, 2 * width)
         self.output_proj = nn.Linear(width, patch_values)
+        _start_at_zero(self.adaptive_norm, self.output_adaptive_norm, self.output_proj)
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -558,9 +562,7 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
                 condition_dropout_mask=condition_dropout_mask,
                 **kwargs,
             )
-            records.update(
-                {name: output.get(name) for name in ("hidden_states", "attentions", "cross_attentions")}
-            )
+            records.update({name: output.get(name) for name in ("hidden_states", "attentions", "cross_attentions")})
             return output.sample
 
         result = self.objective(denoise, sample=pixel_values, noise=noise, timestep=timestep)
