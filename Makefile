@@ -23,11 +23,11 @@ help:
 	@echo "make clean      remove caches and build output (.venv, data and outputs stay)"
 
 # Safe to run again: data that is there is used, a finished run says so, an interrupted one goes on.
+# `train` ends with the evaluation and the card; `heygen-hf evaluate outputs/moving_digits` repeats it any time.
 demo: $(VENV)/.core
 	$(BIN)/heygen-hf data moving-digits --output-dir $(DATA)
 	$(BIN)/heygen-hf train recipes/text_to_video/moving_digits.yaml --resume auto
 	$(BIN)/heygen-hf generate $(RUN) --prompt "a red 7 moves left" --num-videos 4 --seed 0 --output-dir $(VIDEOS) --overwrite
-	$(BIN)/heygen-hf evaluate $(RUN)
 	@echo
 	@echo "the data               $(DATA)"
 	@echo "the run and its model  $(RUN)            (README.md is the card, metrics.json the figures)"

@@ -89,7 +89,7 @@ class ConvVideoEncoderPreTrainedModel(PreTrainedModel):
     input_modalities = ("video",)
     supports_gradient_checkpointing = True
     _no_split_modules = ("ConvVideoEncoderStage",)
-    _can_record_outputs = {"hidden_states": ConvVideoEncoderStage}  # noqa: RUF012 (transformers' own form)
+    _can_record_outputs = {"hidden_states": ConvVideoEncoderStage}
     _can_compile_fullgraph = True
 
     @torch.no_grad()
