@@ -103,7 +103,7 @@ def test_copies_share_their_pixels_and_refused_paths_have_their_reason(clip_fold
     assert len(store) == 1
     assert clips[0] == clips[1]
     assert [clip.problem for clip in clips[2:]] == [
-        "its path leaves the data folder, which is refused",
+        "its row names no file, or its path leaves the data folder, which is refused",
         "the file does not exist",
         "it is a folder, not a file",
     ]

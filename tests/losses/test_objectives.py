@@ -38,6 +38,8 @@ def test_a_true_prediction_converts_to_the_truth(objective_class: type, kind: st
 @pytest.mark.parametrize(("objective_class", "kind", "space"), itertools.product(OBJECTIVES, KINDS, KINDS))
 def test_loss_is_zero_for_the_truth_and_not_otherwise(objective_class: type, kind: str, space: str, clip: dict) -> None:
     objective = objective_class(prediction_type=kind, loss_space=space)
+    # To the very ends, where divisors are bounded.
+    clip |= {"timestep": torch.tensor([0.001, 0.5, 1.0])}
     perfect = objective(lambda noisy, t: truth(objective, clip, kind), **clip)
     assert perfect.loss < 1e-5
     assert objective(lambda noisy, t: torch.zeros_like(noisy), **clip).loss > 0.1
@@ -106,3 +108,15 @@ def test_bad_arguments_are_named(clip: dict) -> None:
         FlowMatchingObjective().add_noise(clip["sample"], clip["noise"], torch.rand(2))
     with pytest.raises(ValueError, match="they must agree"):
         FlowMatchingObjective()(lambda n, t: n, sample=clip["sample"], noise=clip["noise"][:1], timestep=torch.rand(3))
+
+
+@pytest.mark.parametrize(("objective_class", "kind", "space"), itertools.product(OBJECTIVES, KINDS, KINDS))
+def test_loss_is_the_error_of_the_converted_prediction(
+    objective_class: type, kind: str, space: str, clip: dict
+) -> None:
+    objective = objective_class(prediction_type=kind, loss_space=space, min_timestep=1e-3)
+    prediction = truth(objective, clip, kind) + torch.randn_like(clip["sample"])
+    noisy = objective.add_noise(**clip)
+    estimate = objective.convert(prediction, noisy, clip["timestep"], to=space)
+    expected = (estimate - truth(objective, clip, space)).square().mean(dim=(1, 2, 3, 4))
+    torch.testing.assert_close(objective.loss(prediction, **clip), expected, atol=1e-3, rtol=1e-3)

@@ -1,12 +1,13 @@
 import copy
 
+import pytest
 import torch
 from torch import nn
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.training import MuonWithAdamW, split_for_muon
 from heygen_hf.training.muon import Muon
-from heygen_hf.training.schedules import step_schedule_with_warmup
+from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
 
 
 def tiny() -> nn.Module:
@@ -101,3 +102,17 @@ def test_step_schedule() -> None:
         optimizer.step()
         schedule.step()
     assert rates == [0.333333, 0.666667, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.01, 0.01]
+
+
+def test_linear_decay_is_a_share_of_any_number_of_steps() -> None:
+    for steps in (10, 100):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        schedule = constant_then_linear_decay(optimizer, num_warmup_steps=2, num_training_steps=steps, decay_share=0.5)
+        rates = []
+        for _ in range(steps + 1):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        assert rates[0] < rates[1] < rates[2] == rates[steps // 2] == 1.0
+        assert rates[steps * 3 // 4] == pytest.approx(0.5, abs=0.11)
+        assert rates[steps] == 0.0

@@ -59,11 +59,7 @@ app.command()(evaluate)
 _USER_ERRORS = (
     ValueError,
     ImportError,
-    FileNotFoundError,
-    FileExistsError,
-    NotADirectoryError,
-    IsADirectoryError,
-    PermissionError,
+    OSError,  # a missing file, no permission, a full disk
 )
 
 

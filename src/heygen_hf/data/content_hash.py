@@ -43,7 +43,7 @@ def hash_files(paths: Sequence[str | None]) -> list[bytes | str]:
 
     def one(path: str | None) -> bytes | str:
         if path is None:
-            return "its path leaves the data folder, which is refused"
+            return "its row names no file, or its path leaves the data folder, which is refused"
         try:
             return hash_file(path)
         except FileNotFoundError:

@@ -5,6 +5,9 @@ import torch
 from heygen_hf.losses.objective import SMALLEST_DIVISOR, DenoisingObjective, PredictionType
 from heygen_hf.losses.timesteps import per_frame
 
+# At timestep 1 a predicted noise says nothing about the sample: dividing by less would only enlarge its error.
+SMALLEST_SIGNAL = 0.02
+
 
 class FlowMatchingObjective(DenoisingObjective):
     """`noisy = (1 - t) * sample + t * noise`; the velocity is `noise - sample`.
@@ -22,12 +25,13 @@ class FlowMatchingObjective(DenoisingObjective):
     def signal_and_noise(self, timestep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return 1 - timestep, timestep
 
-    def velocity(self, sample: torch.Tensor, noise: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
-        if self.prediction_type != "sample":
-            return noise - sample
-        # Written with the same bounded divisor as the estimate, so that a perfect sample has loss 0 at every timestep.
-        t = per_frame(timestep, sample)
-        return (noise - sample) * t / t.clamp(min=self.min_timestep)
+    def velocity(
+        self,
+        sample: torch.Tensor,
+        noise: torch.Tensor,
+        timestep: torch.Tensor,  # noqa: ARG002 - the path is straight: the same everywhere
+    ) -> torch.Tensor:
+        return noise - sample
 
     def convert(
         self,
@@ -46,7 +50,7 @@ class FlowMatchingObjective(DenoisingObjective):
         elif self.prediction_type == "velocity":
             velocity = prediction
         else:
-            velocity = (prediction - noisy) / (1 - t).clamp(min=min_divisor)
+            velocity = (prediction - noisy) / (1 - t).clamp(min=max(min_divisor, SMALLEST_SIGNAL))
         if to == "velocity":
             return velocity
         return noisy - t * velocity if to == "sample" else noisy + (1 - t) * velocity

@@ -115,24 +115,37 @@ class DenoisingObjective(ABC):
             )
         noisy = self.add_noise(sample, noise, timestep)
         prediction = denoise(noisy, timestep)
-        per_sample = self.loss(prediction.float(), noisy=noisy, sample=sample, noise=noise, timestep=timestep)
+        per_sample = self.loss(prediction.float(), sample=sample, noise=noise, timestep=timestep)
         return ObjectiveOutput(loss=per_sample.mean(), loss_per_sample=per_sample, prediction=prediction)
 
     def loss(
         self,
         prediction: torch.Tensor,
         *,
-        noisy: torch.Tensor,
         sample: torch.Tensor,
         noise: torch.Tensor,
         timestep: torch.Tensor,
     ) -> torch.Tensor:
         """Squared error in `loss_space`, averaged per sample over the frames above timestep 0: `(batch,)`."""
-        target = {"sample": sample, "noise": noise}.get(self.loss_space)
+        targets = {"sample": sample, "noise": noise}
+        target = targets.get(self.prediction_type)
         if target is None:
             target = self.velocity(sample, noise, timestep)
-        estimate = self.convert(prediction, noisy, timestep, to=self.loss_space, min_divisor=self.min_timestep)
-        return mean_over_generated_frames((estimate - target).square(), timestep)
+        scale = self._error_scale(timestep, sample)
+        return mean_over_generated_frames(((prediction - target) * scale).square(), timestep)
+
+    def _error_scale(self, timestep: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | float:
+        """What an error of the prediction is, as an error in `loss_space`.
+
+        The noisy clip is given, so an error of the velocity is one of the sample times its noise factor, and one of
+        the noise times its signal factor, in flow matching and DDPM alike. Scaling the error, rather than converting
+        prediction and target, keeps the loss of a perfect prediction at 0 where a divisor is bounded.
+        """
+        if self.prediction_type == self.loss_space:
+            return 1.0
+        signal, noise = self.signal_and_noise(per_frame(timestep, sample))
+        of_velocity = {"sample": noise, "noise": signal, "velocity": torch.ones_like(noise)}
+        return of_velocity[self.loss_space] / of_velocity[self.prediction_type].clamp(min=self.min_timestep)
 
 
 def mean_over_generated_frames(error: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:

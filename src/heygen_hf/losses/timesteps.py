@@ -30,7 +30,7 @@ def shift_timesteps(uniform: torch.Tensor, shift: float) -> torch.Tensor:
 
 
 def per_frame(timestep: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A timestep `(batch,)` or `(batch, frames)` in float32, to broadcast over `(batch, frames, channels, height, width)`.
+    """A timestep `(batch,)` or `(batch, frames)` in float32, to broadcast over a clip `(batch, frames, …)`.
 
     Raises:
         ValueError: its shape fits neither.

@@ -16,6 +16,9 @@ from heygen_hf.pipelines.latents import decode_latents
 from heygen_hf.pipelines.schedulers import model_timestep, set_timesteps, wanted_prediction
 from heygen_hf.processing import VideoProcessor
 
+# Tokenizers without a longest input carry a number far above this.
+NO_LIMIT = 1_000_000
+
 StepEndCallback = Callable[[DiffusionPipeline, int, torch.Tensor, dict[str, Any]], dict[str, Any] | None]
 
 
@@ -244,7 +247,10 @@ class VideoGenerationPipeline(DiffusionPipeline):
         """The transformer's condition arguments, one row per video."""
         conditions: dict[str, torch.Tensor] = {}
         if prompts is not None:
-            tokens = self.tokenizer(prompts, padding=True, return_tensors="pt").to(device)
+            # Cut as in training: the tokenizer carries the longest caption the model learned from.
+            limit = self.tokenizer.model_max_length
+            cut = {"truncation": True, "max_length": limit} if limit < NO_LIMIT else {}
+            tokens = self.tokenizer(prompts, padding=True, return_tensors="pt", **cut).to(device)
             conditions["attention_mask"] = tokens["attention_mask"]
             if self.text_encoder is None:
                 conditions["input_ids"] = tokens["input_ids"]

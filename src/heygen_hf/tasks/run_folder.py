@@ -59,10 +59,15 @@ class RunFolder:
         Raises:
             ValueError: it holds a run already and neither `resume` nor `overwrite` was asked for, or it holds files
                 that are no run.
+
+        A recipe alone is no run: it stopped before its first checkpoint, and may start again.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output_dir {self.path} is a file; give another output_dir.")
         held = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        own = {self.recipe.name, self.log.name, self.samples.name, self.checkpoints.name}
+        if {path.name for path in held} <= own and not any(self.checkpoints.glob("checkpoint-*")):
+            return self.path.mkdir(parents=True, exist_ok=True)
         if held and not self.recipe.is_file():
             raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")
         if held and overwrite:

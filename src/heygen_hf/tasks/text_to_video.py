@@ -21,10 +21,10 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.recipe import Recipe, load_recipe, resolved_yaml
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video_card import run_facts, write_run_card
-from heygen_hf.tasks.text_to_video_data import prepare_data
+from heygen_hf.tasks.text_to_video_data import PreparedData, check_labels, prepare_data
 from heygen_hf.tasks.text_to_video_evaluation import evaluate, evaluate_run
 from heygen_hf.tasks.text_to_video_export import export_run
-from heygen_hf.tasks.text_to_video_recipe import SECTIONS
+from heygen_hf.tasks.text_to_video_recipe import SECTIONS, with_defaults
 from heygen_hf.tasks.video_files import generate, sample_grid_writer
 from heygen_hf.training import (
     JsonLinesLog,
@@ -58,6 +58,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         command: the command line, for the card.
     """
     folder = RunFolder(recipe.output_dir)
+    check_sizes(recipe)
     if resume is not None:
         check_same_recipe(folder, recipe)
         if is_finished(folder, recipe):
@@ -68,17 +69,21 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     with arguments.main_process_first(desc="preparing the run folder"):
         if arguments.should_save:
             folder.prepare(resume=resume is not None, overwrite=overwrite)
-            write_text(folder.recipe, resolved_yaml(recipe))
     checkpoint = find_checkpoint(folder, resume)
 
     # 1. Data.
     processor = VideoProcessor(**asdict(recipe.processor))
     data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=arguments.should_save)
+    if evaluates(recipe):
+        check_labels(data, recipe.data.label_columns)
     with arguments.main_process_first(desc="building the tokenizer"):
-        tokenizer = load_tokenizer(recipe.data.tokenizer, data.captions)
+        tokenizer = build_tokenizer_for(recipe, data)
 
     # 2. Model.
     model = build_model(recipe.model, processor=processor, tokenizer=tokenizer)
+    if arguments.should_save:
+        # Only now: a recipe that cannot work must not claim the folder.
+        write_text(folder.recipe, resolved_yaml(with_defaults(recipe)))
     generation = recipe.generation
     pipeline = VideoGenerationPipeline(
         model.transformer,
@@ -100,9 +105,11 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         arguments,
         train_dataset=data.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=data.validation_subset(arguments.max_eval_clips),
-        data_collator=VideoTextCollator(processor, tokenizer, max_length=recipe.data.max_caption_tokens),
+        data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
         callbacks=[JsonLinesLog(folder.log)],
-        write_samples=sample_grid_writer(pipeline, prompts, folder=folder.samples, seed=recipe.seed),
+        write_samples=sample_grid_writer(
+            pipeline, prompts, folder=folder.samples, seed=recipe.seed, precision=arguments.precision
+        ),
     )
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
@@ -114,13 +121,22 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     )
 
     # 4. Export of the averaged weights.
+    # Figures of other weights must not stand beside these.
+    folder.metrics.unlink(missing_ok=True)
     with trainer.ema_weights():
-        export_run(folder, pipeline, prompts=prompts, seed=recipe.seed, batch_size=generation.batch_size)
+        export_run(
+            folder,
+            pipeline,
+            prompts=prompts,
+            seed=recipe.seed,
+            batch_size=generation.batch_size,
+            precision=arguments.precision,
+        )
     write_json(folder.facts, facts)
 
     # 5. Evaluation.
-    metrics: dict[str, Any] = read_json(folder.metrics)
-    if recipe.evaluation.enabled and recipe.data.label_columns:
+    metrics: dict[str, Any] = {}
+    if evaluates(recipe):
         metrics = evaluate_run(folder, recipe, data=data)
 
     # 6. Card.
@@ -136,6 +152,60 @@ def build_arguments(recipe: Recipe, folder: RunFolder) -> VideoGenerationTrainin
     )
 
 
+def evaluates(recipe: Recipe) -> bool:
+    """Whether the run ends with an evaluation: it is asked for, and there are labels to judge by."""
+    return recipe.evaluation.enabled and bool(recipe.data.label_columns)
+
+
+def check_sizes(recipe: Recipe) -> None:
+    """Refuse sizes that cannot work before anything is decoded.
+
+    Raises:
+        ValueError: a model field that cannot be, or a clip size that the patch does not divide.
+    """
+    if recipe.model.get("pretrained") is None:
+        config = build_config(given_values(recipe.model))
+        config.count_tokens(recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
+
+
+def given_values(section: dict[str, Any]) -> dict[str, Any]:
+    """The `model` section's fields of `VideoTransformerConfig` that are not left open."""
+    return {
+        name: value
+        for name, value in section.items()
+        if value is not None and name not in ("pretrained", "attn_implementation")
+    }
+
+
+def build_config(values: dict[str, Any]) -> VideoTransformerConfig:
+    """`VideoTransformerConfig(**values)`, its errors in one line."""
+    try:
+        return VideoTransformerConfig(**values)
+    except StrictDataclassError as error:
+        raise ValueError(f"recipe section model: {error.__cause__ or error}") from error
+
+
+def build_tokenizer_for(recipe: Recipe, data: PreparedData) -> PreTrainedTokenizerBase:
+    """The recipe's tokenizer, the pretrained model's own, or a small one built from the training captions.
+
+    It carries the longest caption it makes, so that training and generation cut alike.
+    """
+    name, pretrained = recipe.data.tokenizer, recipe.model.get("pretrained")
+    if name is None and pretrained is not None:
+        if not (Path(pretrained) / "tokenizer").is_dir():
+            raise ValueError(
+                f"model.pretrained={pretrained} has no tokenizer beside it; name the one it was trained with in "
+                "data.tokenizer: a new one would give every word another meaning."
+            )
+        name = str(Path(pretrained) / "tokenizer")
+    tokenizer = load_tokenizer(name, data.captions)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, recipe.data.max_caption_tokens)
+    cut = sum(len(tokenizer(text)["input_ids"]) > tokenizer.model_max_length for text in set(data.captions))
+    if cut:
+        print(f"warning: {cut} captions have more than {tokenizer.model_max_length} tokens and are cut.")
+    return tokenizer
+
+
 def build_model(
     section: dict[str, Any], *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase
 ) -> VideoTransformerForVideoGeneration:
@@ -144,11 +214,18 @@ def build_model(
     Raises:
         ValueError: the clip's sizes are no multiples of the patch, or a pretrained vocabulary is not the tokenizer's.
     """
-    values = dict(section)
-    pretrained = values.pop("pretrained", None)
-    attention = values.pop("attn_implementation", "auto")
+    values = given_values(section)
+    pretrained = section.get("pretrained")
+    attention = section.get("attn_implementation", "auto")
+    sizes = {
+        "sample_frames": processor.num_frames,
+        "sample_height": processor.height,
+        "sample_width": processor.width,
+    }
     if pretrained is not None:
-        model = VideoTransformerForVideoGeneration.from_pretrained(pretrained, **values)
+        # A run's folder is a pipeline: its denoiser lies one folder down.
+        inside = {"subfolder": "transformer"} if (Path(pretrained) / "transformer").is_dir() else {}
+        model = VideoTransformerForVideoGeneration.from_pretrained(pretrained, **inside, **(sizes | values))
         if model.config.vocab_size is not None and len(tokenizer) > model.config.vocab_size:
             raise ValueError(
                 f"model.pretrained={pretrained} knows {model.config.vocab_size} tokens, the tokenizer has "
@@ -156,15 +233,8 @@ def build_model(
             )
         config = model.config
     else:
-        values.setdefault("vocab_size", len(tokenizer))
-        values.setdefault("pad_token_id", tokenizer.pad_token_id)
-        values.setdefault("sample_frames", processor.num_frames)
-        values.setdefault("sample_height", processor.height)
-        values.setdefault("sample_width", processor.width)
-        try:
-            config = VideoTransformerConfig(**values)
-        except StrictDataclassError as error:
-            raise ValueError(f"recipe section model: {error.__cause__ or error}") from error
+        vocabulary = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+        config = build_config(vocabulary | sizes | values)
         model = VideoTransformerForVideoGeneration(config)
     tokens = config.count_tokens(processor.num_frames, processor.height, processor.width)
     model.set_attn_implementation(choose_attention(tokens) if attention == "auto" else attention)
@@ -184,8 +254,7 @@ def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
 def is_finished(folder: RunFolder, recipe: Recipe) -> bool:
     """Whether the run has its last step, its export and, where the recipe evaluates, its figures."""
     steps = read_json(folder.facts).get("steps", -1)
-    evaluates = recipe.evaluation.enabled and recipe.data.label_columns
-    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not evaluates)
+    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not evaluates(recipe))
     return exported and steps >= recipe.training.get("max_steps", -1) > 0
 
 
@@ -197,7 +266,7 @@ def check_same_recipe(folder: RunFolder, recipe: Recipe) -> None:
     """
     if not folder.recipe.is_file():
         return
-    before, now = load_recipe(folder.recipe).to_dict(), recipe.to_dict()
+    before, now = with_defaults(load_recipe(folder.recipe)).to_dict(), with_defaults(recipe).to_dict()
     changed = [
         f"{section}.{key}"
         for section in ("model", "data", "processor")

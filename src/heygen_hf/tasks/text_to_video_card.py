@@ -12,6 +12,7 @@ from heygen_hf.hub import CardFacts, SampleImage, attribute_metrics, write_card
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video_data import PreparedData
+from heygen_hf.tasks.text_to_video_recipe import with_defaults
 from heygen_hf.training import VideoGenerationTrainer
 
 _PACKAGES = ("heygen_hf", "torch", "transformers", "diffusers", "accelerate", "datasets")
@@ -27,17 +28,23 @@ def run_facts(
     command: Sequence[str] | None,
     prompts: Sequence[str],
 ) -> dict[str, Any]:
-    """What the run was, for `run.json`. A resumed run's time is that of its last part, and says so."""
+    """What the run was, for `run.json`. A resumed run's whole time is unknown; that of its last part is given."""
+    resumed = trainer.initial_step > 0
+    reports = {split: report.to_dict() for split, report in data.reports.items()}
+    for report in reports.values():
+        # A path of this machine, in a folder that gets published.
+        report.pop("store_path", None)
     evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
     return {
         "command": list(command) if command else None,
         "data": data.source,
-        "reports": {split: report.to_dict() for split, report in data.reports.items()},
+        "reports": reports,
         "num_parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "steps": trainer.state.global_step,
         "samples_seen": trainer.state.global_step * trainer.global_batch_size,
-        "training_seconds": round(training_seconds, 1),
-        "resumed_at_step": trainer.initial_step or None,
+        "training_seconds": None if resumed else round(training_seconds, 1),
+        "resumed_at_step": trainer.initial_step if resumed else None,
+        "seconds_since_resumed": round(training_seconds, 1) if resumed else None,
         "validation_loss": evaluations[-1]["eval_loss"] if evaluations else None,
         "hardware": hardware(trainer),
         "versions": package_versions(),
@@ -99,7 +106,7 @@ def write_run_card(folder: RunFolder, recipe: Recipe) -> None:
             skipped_clips=len(skipped) if reports else None,
             skipped_reasons=[f"{row['file_name']}: {row['reason']}" for row in skipped],
             data_note=hub.data_description,
-            recipe_yaml=resolved_yaml(recipe),
+            recipe_yaml=resolved_yaml(with_defaults(recipe)),
             command=facts.get("command"),
             hardware=facts.get("hardware", {}),
             training_seconds=facts.get("training_seconds"),

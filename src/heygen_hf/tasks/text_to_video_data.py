@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Subset
 from heygen_hf.data import RepeatedClips, VideoClipDataset, load_video_dataset, prepare_clips, split_by_clip
 from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split
+from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, read_labels
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.text_to_video_recipe import DataSection
 
@@ -76,9 +77,20 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         elif has_split(section.train, split):
             tables[split] = load_video_dataset(section.train, split=split, **columns)
     said: list[str] = []
+    options: dict[str, Any] = {
+        "processor": processor,
+        "seed": seed,
+        "cache_dir": section.cache_dir or default_cache_dir(),
+        "max_bad_share": section.max_bad_share,
+    }
+    reports: dict[str, DataReport] = {}
     if "validation" not in tables:
+        # Looked at as a whole first: one bad file must not weigh as all of a small validation split.
+        _, reports["train"] = prepare_clips(tables["train"], **options)
+        skipped = {file_name for file_name, _ in reports["train"].skipped}
+        usable = [row for row, name in enumerate(tables["train"]["file_name"]) if name not in skipped]
         tables["train"], tables["validation"] = split_by_clip(
-            tables["train"], validation_share=section.validation_share, seed=seed
+            tables["train"].select(usable), validation_share=section.validation_share, seed=seed
         )
         if tables["validation"] is None:
             said.append("there is one clip only: none is set apart, so there is no validation loss")
@@ -89,15 +101,11 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         said.append("no data.test: generated videos are judged against the validation clips")
 
     clips: dict[str, VideoClipDataset] = {}
-    reports: dict[str, DataReport] = {}
     for split, table in tables.items():
-        clips[split], reports[split] = prepare_clips(
-            table,
-            processor=processor,
-            seed=seed,
-            cache_dir=section.cache_dir or default_cache_dir(),
-            max_bad_share=section.max_bad_share,
-        )
+        clips[split], report = prepare_clips(table, **options)
+        if split in reports:
+            report.skipped, report.num_rows = reports[split].skipped, report.num_rows + len(reports[split].skipped)
+        reports[split] = report
         said.append(f"{split}: {reports[split].summary()}")
     if is_main:
         print("\n".join(said))
@@ -117,6 +125,16 @@ def default_cache_dir() -> Path:
     if given:
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "heygen_hf"
+
+
+def check_labels(data: PreparedData, columns: Iterable[str]) -> None:
+    """Refuse label columns that no judge can learn, before training and not after it.
+
+    Raises:
+        ValueError: an empty value, fewer than two classes, or nearly as many as clips.
+    """
+    for column, values in read_labels(data.train, list(columns)).items():
+        class_names(column, values)
 
 
 def default_workers(section: DataSection, reports: Iterable[DataReport]) -> int:

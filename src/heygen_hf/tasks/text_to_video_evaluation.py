@@ -43,7 +43,8 @@ def evaluate(
         num_videos_per_prompt: for every combination of labels; by default the recipe's numbers.
         limit: at most so many prompts.
         seed: of the generated videos; by default the recipe's.
-        output: where to write the figures; by default the run's `metrics.json`, and its card is written anew.
+        output: where to write the figures; by default the run's `metrics.json`, and its card is written anew; with
+            `limit` or `num_videos_per_prompt`, `RUN/evaluation/partial.json`, and the card stays as it is.
 
     Raises:
         ValueError: no finished run there, or a recipe without label columns.
@@ -57,6 +58,8 @@ def evaluate(
         raise ValueError(
             "there is nothing to judge by: the recipe has no data.label_columns. Name the label columns of the clips."
         )
+    if output is None and (limit is not None or num_videos_per_prompt is not None):
+        output = folder.judges.parent / "partial.json"
     metrics = evaluate_run(
         folder,
         recipe,
@@ -95,13 +98,16 @@ def evaluate_run(
         columns,
         per_unseen=videos_per_combination or section.videos_per_unseen_combination,
         per_seen=videos_per_combination or section.videos_per_seen_combination,
-    )[:limit]
+    )
+    if limit is not None and limit < len(prompts):
+        prompts = [prompts[i * len(prompts) // limit] for i in range(limit)]
     first_seed = section.seed if seed is None else seed
     videos = sample_videos(
         pipeline,
         [prompt.text for prompt in prompts],
         seeds=[first_seed + i for i in range(len(prompts))],
         batch_size=recipe.generation.batch_size,
+        precision=recipe.training.get("precision", "auto"),
         description="generating for evaluation",
     )
     generated = attribute_accuracy(
@@ -155,7 +161,8 @@ def _combinations(clips: VideoClipDataset, columns: Sequence[str]) -> list[tuple
 
 def _judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
     """The run's judges, trained on its real clips the first time."""
-    if folder.judges.is_dir():
+    # The index is written last: without it the judges are half there.
+    if (folder.judges / "judges.json").is_file():
         return AttributeJudges.from_pretrained(folder.judges)
     judges = train_attribute_judges(
         data.train,

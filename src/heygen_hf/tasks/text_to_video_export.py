@@ -13,7 +13,13 @@ from heygen_hf.tasks.video_files import sample_videos, to_uint8
 
 
 def export_run(
-    folder: RunFolder, pipeline: VideoGenerationPipeline, *, prompts: Sequence[str], seed: int, batch_size: int
+    folder: RunFolder,
+    pipeline: VideoGenerationPipeline,
+    *,
+    prompts: Sequence[str],
+    seed: int,
+    batch_size: int,
+    precision: str,
 ) -> None:
     """Write the pipeline with the weights it holds now, its reference output and its sample videos.
 
@@ -42,7 +48,9 @@ def export_run(
     pipeline.transformer.set_attn_implementation(attention)
 
     seeds = [seed + i for i in range(len(prompts))]
-    videos = to_uint8(sample_videos(pipeline, prompts, seeds=seeds, batch_size=batch_size, description="samples"))
+    videos = to_uint8(
+        sample_videos(pipeline, prompts, seeds=seeds, batch_size=batch_size, precision=precision, description="samples")
+    )
     folder.samples.mkdir(parents=True, exist_ok=True)
     for i, video in enumerate(videos):
         write_video(folder.samples / f"sample-{i:02d}.mp4", video, frame_rate=config.frame_rate)

@@ -1,11 +1,13 @@
 """The sections of a text-to-video recipe."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig
+from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.training import VideoGenerationTrainingArguments
 
 
@@ -38,7 +40,7 @@ class DataSection:
         caption_column, label_columns: columns of the metadata.
         max_bad_share: more unusable files than this share stop the run before it starts.
         tokenizer: name or folder of a tokenizer; by default a small one is built from the training captions.
-        max_caption_tokens: longer captions are cut, and counted in the report.
+        max_caption_tokens: longer captions are cut, which is counted and said; saved with the tokenizer.
         cache_dir: where decoded clips are kept; by default the user's cache folder.
         num_workers: data loader workers; None decides by whether clips are decoded as they are drawn.
     """
@@ -90,6 +92,11 @@ class GenerationSection:
     sample_prompts: list[str] | None = None
     num_samples: int = 8
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "num_inference_steps", "frame_rate", "batch_size", "num_samples")
+        if self.sample_prompts is not None and not self.sample_prompts:
+            raise ValueError("sample_prompts is empty; name a caption or leave the key out")
+
 
 @dataclass(kw_only=True)
 class EvaluationSection:
@@ -109,6 +116,9 @@ class EvaluationSection:
     seed: int = 1000
     judge_max_steps: int = 1000
 
+    def __post_init__(self) -> None:
+        _require_positive(self, "videos_per_unseen_combination", "videos_per_seen_combination", "judge_max_steps")
+
 
 @dataclass(kw_only=True)
 class HubSection:
@@ -118,6 +128,36 @@ class HubSection:
     title: str | None = None
     data_description: str | None = None
     limits: str | None = None
+
+
+def _require_positive(section: Any, *names: str) -> None:
+    for name in names:
+        if getattr(section, name) <= 0:
+            raise ValueError(f"{name} must be above 0, got {getattr(section, name)}")
+
+
+# Filled in from the tokenizer and the processor; a default written out would override them.
+_LEFT_OPEN = {"vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
+
+
+def with_defaults(recipe: Recipe) -> Recipe:
+    """The recipe with the defaults of its `model` and `training` sections written out, as `recipe.yaml` holds it."""
+    model = {**_own_defaults(VideoTransformerConfig), **_own_defaults(ModelSection), **recipe.model}
+    training = {**_own_defaults(VideoGenerationTrainingArguments), **recipe.training}
+    return dataclasses.replace(recipe, model=model, training=training)
+
+
+def _own_defaults(cls: type) -> dict[str, Any]:
+    """Field → default of the fields that a dataclass declares itself, its ancestors' left out."""
+    defaults = {}
+    for entry in dataclasses.fields(cls):
+        if entry.name not in cls.__annotations__ or entry.name in _LEFT_OPEN:
+            continue
+        if entry.default is not dataclasses.MISSING:
+            defaults[entry.name] = entry.default
+        elif entry.default_factory is not dataclasses.MISSING:
+            defaults[entry.name] = entry.default_factory()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
 
 
 SECTIONS: dict[str, Any] = {

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from heygen_hf.data import write_video
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.training.video_generation_arguments import supports_bfloat16
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
@@ -25,12 +26,10 @@ def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerat
     return pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def fast_math(pipeline: VideoGenerationPipeline) -> AbstractContextManager:
-    """Autocast to bfloat16 where the device multiplies it natively."""
-    from heygen_hf.training.video_generation_arguments import supports_bfloat16
-
-    device = pipeline.device.type
-    return torch.autocast(device, torch.bfloat16) if supports_bfloat16() else nullcontext()
+def fast_math(device_type: str, precision: str) -> AbstractContextManager:
+    """Autocast to bfloat16 when the precision says so, or leaves it open and the device multiplies it natively."""
+    wanted = precision == "bf16" or (precision == "auto" and supports_bfloat16(device_type))
+    return torch.autocast(device_type, torch.bfloat16) if wanted else nullcontext()
 
 
 def sample_videos(
@@ -39,16 +38,20 @@ def sample_videos(
     *,
     seeds: Sequence[int],
     batch_size: int,
+    precision: str = "auto",
     description: str | None = None,
     **options: object,
 ) -> torch.Tensor:
     """Sample prompt i with seed i, in batches: `(videos, frames, channels, height, width)` in [0, 1].
 
-    A video depends on its own seed alone, whatever the batch size.
+    A video depends on its own seed alone, whatever the batch size (up to rounding).
+
+    Args:
+        precision: "fp32", "bf16", or "auto": bfloat16 where the device multiplies it natively.
     """
     videos = []
     starts = range(0, len(prompts), batch_size)
-    with fast_math(pipeline):
+    with fast_math(pipeline.device.type, precision):
         for start in tqdm(starts, desc=description, disable=description is None):
             some = slice(start, start + batch_size)
             generators = [torch.Generator().manual_seed(seed) for seed in seeds[some]]
@@ -100,6 +103,7 @@ def generate(
     if metadata.exists() and not overwrite:
         raise ValueError(f"{output} already holds generated videos; use --overwrite or another --output-dir.")
     output.mkdir(parents=True, exist_ok=True)
+    remove_listed_videos(metadata)
     options = {
         "num_inference_steps": num_inference_steps or pipeline.config.num_inference_steps,
         "guidance_scale": pipeline.config.guidance_scale if guidance_scale is None else guidance_scale,
@@ -131,15 +135,23 @@ def generate(
     return files
 
 
+def remove_listed_videos(metadata: Path) -> None:
+    """Remove the videos that a `metadata.jsonl` of `generate` lists, so that none is left without a row."""
+    if metadata.is_file():
+        for line in metadata.read_text(encoding="utf-8").splitlines():
+            (metadata.parent / Path(json.loads(line)["file_name"]).name).unlink(missing_ok=True)
+        metadata.unlink()
+
+
 def sample_grid_writer(
-    pipeline: VideoGenerationPipeline, prompts: Sequence[str], *, folder: Path, seed: int
+    pipeline: VideoGenerationPipeline, prompts: Sequence[str], *, folder: Path, seed: int, precision: str = "auto"
 ) -> Callable[[int], None]:
     """A function that samples the prompts with the pipeline as it stands and writes one grid video for a step."""
 
     def write_samples(step: int) -> None:
         seeds = [seed + i for i in range(len(prompts))]
         pipeline.set_progress_bar_config(disable=True)
-        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(prompts))
+        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(prompts), precision=precision)
         folder.mkdir(parents=True, exist_ok=True)
         write_video(
             folder / f"step-{step:07d}.mp4", video_grid(to_uint8(videos)), frame_rate=pipeline.config.frame_rate

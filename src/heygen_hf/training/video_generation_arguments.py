@@ -23,6 +23,8 @@ class VideoGenerationTrainingArguments(TrainingArguments):
         optimizer: "muon" (matrices of the blocks; AdamW for the rest), or "adamw"/"trainer" for Trainer's own `optim`.
         muon_learning_rate: Muon's learning rate; `learning_rate` is AdamW's.
         muon_momentum: Muon's momentum.
+        linear_decay_share: the learning rate is constant after the warm-up and falls linearly to zero over this last
+            share of the training; when given, it replaces `lr_scheduler_type`.
         step_schedule_milestones: shares of the training after which the learning rate is multiplied by
             `step_schedule_factor`; when given, they replace `lr_scheduler_type`.
         ema_decay: of the averaged weights that are sampled, evaluated and exported; None trains without an average.
@@ -50,6 +52,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     optimizer: Literal["muon", "adamw", "trainer"] = "muon"
     muon_learning_rate: float = 2e-3
     muon_momentum: float = 0.95
+    linear_decay_share: float | None = None
     step_schedule_milestones: list[float] | None = None
     step_schedule_factor: float = 0.1
     ema_decay: float | None = 0.999
@@ -93,9 +96,9 @@ class VideoGenerationTrainingArguments(TrainingArguments):
 MIN_STEPS_TO_COMPILE = 300
 
 
-def supports_bfloat16() -> bool:
-    """Whether the device this process would train on multiplies bfloat16 natively."""
-    if torch.cuda.is_available():
+def supports_bfloat16(device_type: str | None = None) -> bool:
+    """Whether a device (by default the one this process would train on) multiplies bfloat16 natively."""
+    if device_type == "cuda" or (device_type is None and torch.cuda.is_available()):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import nn
+from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, PreTrainedModel, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
-from heygen_hf.training.callbacks import SampleVideos, UpdateAverage
+from heygen_hf.training.callbacks import SampleVideos, SetDataEpoch, UpdateAverage
 from heygen_hf.training.checkpoints import (
     STAGING,
     check_same_architecture,
@@ -22,9 +25,10 @@ from heygen_hf.training.checkpoints import (
     publish_checkpoint,
 )
 from heygen_hf.training.ema import ExponentialMovingAverage
+from heygen_hf.training.epoch_sampler import EpochSampler
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
 from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
-from heygen_hf.training.schedules import step_schedule_with_warmup
+from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
 from heygen_hf.training.throughput import ThroughputMeter
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
@@ -68,7 +72,14 @@ class VideoGenerationTrainer(Trainer):
         self._micro_step = 0
         self._last_step = -1
         self._eval_position = 0
+        self._sampler: EpochSampler | None = None
+        if args.n_gpu > 1:
+            raise ValueError(
+                f"{args.n_gpu} GPUs in one process are not supported: start one process each, with accelerate launch "
+                "--config_file recipes/accelerate/multi_gpu.yaml, or show one GPU with CUDA_VISIBLE_DEVICES=0."
+            )
         super().__init__(model=model, args=args, **options)
+        self.add_callback(SetDataEpoch(self._set_data_epoch))
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
         self.compute_metrics = self._mean_loss_per_timestep
         if args.ema_decay is not None:
@@ -118,6 +129,18 @@ class VideoGenerationTrainer(Trainer):
             )
         return loss
 
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
+        """Order by (seed, epoch), every epoch filled to whole global batches, so that no rank count changes it."""
+        dataset = self.train_dataset if train_dataset is None else train_dataset
+        self._sampler = EpochSampler(len(dataset), multiple_of=self.global_batch_size, seed=self.args.data_seed)
+        return self._sampler
+
+    def _set_data_epoch(self, epoch: int) -> None:
+        # Accelerate passes the epoch on in one process only, and not when it skips batches on resume.
+        for part in (self._sampler, self.train_dataset):
+            if hasattr(part, "set_epoch"):
+                part.set_epoch(epoch)
+
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         with self.throughput.waiting():
             return super().get_batch_samples(*args, **kwargs)
@@ -165,6 +188,14 @@ class VideoGenerationTrainer(Trainer):
         return super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
+        if self.lr_scheduler is None and self.args.linear_decay_share is not None:
+            self.lr_scheduler = constant_then_linear_decay(
+                self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                decay_share=self.args.linear_decay_share,
+            )
+            return self.lr_scheduler
         if self.lr_scheduler is None and self.args.step_schedule_milestones:
             self.lr_scheduler = step_schedule_with_warmup(
                 self.optimizer if optimizer is None else optimizer,
@@ -255,24 +286,24 @@ class VideoGenerationTrainer(Trainer):
                 self.state.best_model_checkpoint = str(root / f"checkpoint-{self.state.best_global_step}")
             self._checkpoint_root = str(staging)
             try:
+                if self.args.should_save and staging.exists():
+                    # Of a save that a kill interrupted.
+                    shutil.rmtree(staging)
+                self.accelerator.wait_for_everyone()
                 super()._save_checkpoint(model, trial)
-            except OSError as error:
+                self._checkpoint_root = None
+                self.accelerator.wait_for_everyone()
+                if self.args.should_save:
+                    self._finish_checkpoint(staging / name, root / name)
+            # A full disk is an OSError to us, a RuntimeError to torch and an error of its own to safetensors.
+            except (OSError, RuntimeError, SafetensorError) as error:
                 raise ValueError(
-                    f"saving {name} failed ({error.strerror or error}); the previous checkpoint is untouched. "
-                    "Free some space, then continue with --resume auto."
+                    f"saving {name} failed ({error}); the previous checkpoint is untouched. Free some space, then "
+                    "continue with --resume auto."
                 ) from error
             finally:
                 self._checkpoint_root = None
-            self.accelerator.wait_for_everyone()
             if self.args.should_save:
-                staged = staging / name
-                if self.ema is not None:
-                    self.ema.save(staged / EMA_FILE)
-                # Trainer pickles its arguments; a checkpoint of ours holds no pickle that is read back as objects.
-                (staged / "training_args.bin").unlink(missing_ok=True)
-                (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
-                publish_checkpoint(staged, root / name)
-                staging.rmdir()
                 rotate_checkpoints(
                     output_dir=str(root),
                     save_total_limit=self.args.save_total_limit,
@@ -280,6 +311,15 @@ class VideoGenerationTrainer(Trainer):
                     use_mtime=False,
                 )
             self.accelerator.wait_for_everyone()
+
+    def _finish_checkpoint(self, staged: Path, final: Path) -> None:
+        if self.ema is not None:
+            self.ema.save(staged / EMA_FILE)
+        # Trainer pickles its arguments; a checkpoint of ours holds no pickle that is read back as objects.
+        (staged / "training_args.bin").unlink(missing_ok=True)
+        (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
+        publish_checkpoint(staged, final)
+        staged.parent.rmdir()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         problem = checkpoint_problem(Path(resume_from_checkpoint))

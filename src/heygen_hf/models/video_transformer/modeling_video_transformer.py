@@ -80,8 +80,8 @@ class VideoGenerationOutput(ModelOutput):
     cross_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-class VideoTransformerAttention(nn.Module):
-    """Self-attention with RMS-normed queries and keys and rotary positions."""
+class _AttentionHeads(nn.Module):
+    """Projections to heads and back, queries and keys RMS-normed; what both attentions of a block are made of."""
 
     def __init__(self, config: VideoTransformerConfig) -> None:
         super().__init__()
@@ -96,6 +96,29 @@ class VideoTransformerAttention(nn.Module):
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
         self.q_norm = RMSNorm(self.head_dim, eps=config.rms_norm_eps)
         self.k_norm = RMSNorm(self.head_dim, eps=config.rms_norm_eps)
+
+    def heads(self, projected: torch.Tensor, norm: RMSNorm | None = None) -> torch.Tensor:
+        """`(B, tokens, D)` → `(B, heads, tokens, head_dim)`, normed per head."""
+        split = projected.view(*projected.shape[:-1], -1, self.head_dim)
+        return (split if norm is None else norm(split)).transpose(1, 2)
+
+    def mix(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attention by the configured implementation: `(B, tokens, D)` and, from the eager one, the maps."""
+        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed, weights = attend(self, query, key, value, mask, dropout=dropout, scaling=self.scaling, **kwargs)
+        return self.o_proj(mixed.reshape(*mixed.shape[:2], -1)), weights
+
+
+class VideoTransformerAttention(_AttentionHeads):
+    """Self-attention with rotary positions."""
 
     def forward(
         self,
@@ -104,40 +127,14 @@ class VideoTransformerAttention(nn.Module):
         rotary: tuple[torch.Tensor, torch.Tensor],
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        heads = (*hidden_states.shape[:-1], -1, self.head_dim)
-        query = apply_rotary(self.q_norm(self.q_proj(hidden_states).view(heads)).transpose(1, 2), *rotary)
-        key = apply_rotary(self.k_norm(self.k_proj(hidden_states).view(heads)).transpose(1, 2), *rotary)
-        value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
-        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
-        mixed, weights = attend(
-            self,
-            query,
-            key,
-            value,
-            attention_mask,
-            dropout=self.attention_dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
-        )
-        return self.o_proj(mixed.reshape(*hidden_states.shape[:-1], -1)), weights
+        query = apply_rotary(self.heads(self.q_proj(hidden_states), self.q_norm), *rotary)
+        key = apply_rotary(self.heads(self.k_proj(hidden_states), self.k_norm), *rotary)
+        value = self.heads(self.v_proj(hidden_states))
+        return self.mix(query, key, value, attention_mask, **kwargs)
 
 
-class VideoTransformerCrossAttention(nn.Module):
+class VideoTransformerCrossAttention(_AttentionHeads):
     """Attention from video tokens to caption tokens, without positions."""
-
-    def __init__(self, config: VideoTransformerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.head_dim = config.hidden_size // config.num_attention_heads
-        self.scaling = self.head_dim**-0.5
-        self.attention_dropout = config.attention_dropout
-        self.is_causal = False
-        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
-        self.q_norm = RMSNorm(self.head_dim, eps=config.rms_norm_eps)
-        self.k_norm = RMSNorm(self.head_dim, eps=config.rms_norm_eps)
 
     def forward(
         self,
@@ -146,23 +143,10 @@ class VideoTransformerCrossAttention(nn.Module):
         caption_mask: torch.Tensor | None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        heads = (*hidden_states.shape[:-1], -1, self.head_dim)
-        caption_heads = (*caption.shape[:-1], -1, self.head_dim)
-        query = self.q_norm(self.q_proj(hidden_states).view(heads)).transpose(1, 2)
-        key = self.k_norm(self.k_proj(caption).view(caption_heads)).transpose(1, 2)
-        value = self.v_proj(caption).view(caption_heads).transpose(1, 2)
-        attend: Callable = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
-        mixed, weights = attend(
-            self,
-            query,
-            key,
-            value,
-            caption_mask,
-            dropout=self.attention_dropout if self.training else 0.0,
-            scaling=self.scaling,
-            **kwargs,
-        )
-        return self.o_proj(mixed.reshape(*hidden_states.shape[:-1], -1)), weights
+        query = self.heads(self.q_proj(hidden_states), self.q_norm)
+        key = self.heads(self.k_proj(caption), self.k_norm)
+        value = self.heads(self.v_proj(caption))
+        return self.mix(query, key, value, caption_mask, **kwargs)
 
 
 class VideoTransformerBlock(GradientCheckpointingLayer):
