@@ -1,8 +1,10 @@
 """Arguments of `VideoGenerationTrainer`."""
 
-import importlib.util
+import os
 import shutil
+import sysconfig
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -105,4 +107,5 @@ def supports_bfloat16(device_type: str | None = None) -> bool:
 
 def has_cpp_compiler() -> bool:
     """Whether `torch.compile` can build CPU code here."""
-    return shutil.which("g++") is not None and importlib.util.find_spec("torch._inductor") is not None
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return shutil.which(os.environ.get("CXX", "g++")) is not None and headers.is_file()
