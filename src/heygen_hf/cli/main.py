@@ -65,6 +65,9 @@ _USER_ERRORS = (
 
 def main() -> NoReturn:
     """The console script. Exit codes: 0 done, 1 something is broken, 2 the input cannot be used."""
+    # Read when torch loads its OpenMP. By default its threads spin while they wait for each other, and a step on all
+    # cores slows down many times over as soon as anything else wants one of them.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:]
     debug = os.environ.get("HEYGEN_HF_DEBUG", "") not in ("", "0") or "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]

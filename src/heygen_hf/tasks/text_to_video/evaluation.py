@@ -13,8 +13,8 @@ from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attr
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
-from heygen_hf.tasks.text_to_video_card import write_run_card
-from heygen_hf.tasks.text_to_video_data import PreparedData, prepare_data
+from heygen_hf.tasks.text_to_video.card import write_run_card
+from heygen_hf.tasks.text_to_video.data import PreparedData, prepare_data
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 SEEN, UNSEEN = "seen", "unseen"

@@ -13,7 +13,7 @@ from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split
 from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, read_labels
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.text_to_video_recipe import DataSection
+from heygen_hf.tasks.text_to_video.recipe import DataSection
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,11 @@ def _require_positive(section: Any, *names: str) -> None:
             raise ValueError(f"{name} must be above 0, got {getattr(section, name)}")
 
 
+def evaluates(recipe: Recipe) -> bool:
+    """Whether the run ends with an evaluation: it is asked for, and there are labels to judge by."""
+    return recipe.evaluation.enabled and bool(recipe.data.label_columns)
+
+
 # Filled in from the tokenizer and the processor; a default written out would override them.
 _LEFT_OPEN = {"vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
 

@@ -1,0 +1,148 @@
+"""Text to video, from captioned clips to a folder that loads anywhere.
+
+Data → model → trainer → export → evaluation → card.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers.trainer_utils import IntervalStrategy
+
+from heygen_hf.data import VideoTextCollator
+from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.recipe import Recipe, resolved_yaml
+from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
+from heygen_hf.tasks.text_to_video.card import run_facts, write_run_card
+from heygen_hf.tasks.text_to_video.data import check_labels, prepare_data
+from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
+from heygen_hf.tasks.text_to_video.export import export_run
+from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
+from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
+from heygen_hf.tasks.text_to_video.resume import check_same_recipe, find_checkpoint, is_finished
+from heygen_hf.tasks.video_files import sample_grid_writer
+from heygen_hf.training import JsonLinesLog, VideoGenerationTrainer, VideoGenerationTrainingArguments
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `run` leaves behind.
+
+    Attributes:
+        folder: the run's folder.
+        metrics: the figures of `metrics.json`; empty when the recipe evaluates nothing.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+
+
+def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
+    """Train what the recipe says.
+
+    Args:
+        resume: None, "auto" (the newest whole checkpoint, or a fresh start) or a checkpoint's path.
+        overwrite: replace a run that the folder already holds.
+        command: the command line, for the card.
+    """
+    folder = RunFolder(recipe.output_dir)
+    check_sizes(recipe)
+    if resume is not None:
+        check_same_recipe(folder, recipe)
+        if is_finished(folder, recipe):
+            print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
+            return TrainedRun(folder.path, read_json(folder.metrics))
+    arguments = build_arguments(recipe, folder)
+    # From here on all processes are joined; the first one alone writes.
+    with arguments.main_process_first(desc="preparing the run folder"):
+        if arguments.should_save:
+            folder.prepare(resume=resume is not None, overwrite=overwrite)
+    checkpoint = find_checkpoint(folder, resume)
+
+    # 1. Data.
+    processor = VideoProcessor(**asdict(recipe.processor))
+    data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=arguments.should_save)
+    if evaluates(recipe):
+        check_labels(data, recipe.data.label_columns)
+    with arguments.main_process_first(desc="building the tokenizer"):
+        tokenizer = build_tokenizer_for(recipe, data)
+
+    # 2. Model.
+    model = build_model(recipe.model, processor=processor, tokenizer=tokenizer)
+    if arguments.should_save:
+        # Only now: a recipe that cannot work must not claim the folder.
+        write_text(folder.recipe, resolved_yaml(with_defaults(recipe)))
+    generation = recipe.generation
+    pipeline = VideoGenerationPipeline(
+        model.transformer,
+        build_scheduler(model.config),
+        processor,
+        tokenizer,
+        num_inference_steps=generation.num_inference_steps,
+        guidance_scale=generation.guidance_scale,
+        frame_rate=generation.frame_rate,
+    )
+
+    # 3. Trainer.
+    prompts = generation.sample_prompts or data.sample_prompts(generation.num_samples)
+    arguments.dataloader_num_workers = data.num_workers
+    if data.validation is None:
+        arguments.eval_strategy = IntervalStrategy.NO
+    trainer = VideoGenerationTrainer(
+        model,
+        arguments,
+        train_dataset=data.training_set(at_least=samples_per_step(arguments)),
+        eval_dataset=data.validation_subset(arguments.max_eval_clips),
+        data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
+        callbacks=[JsonLinesLog(folder.log)],
+        write_samples=sample_grid_writer(
+            pipeline, prompts, folder=folder.samples, seed=recipe.seed, precision=arguments.precision
+        ),
+    )
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    training_seconds = time.perf_counter() - started
+    if not trainer.is_world_process_zero():
+        return TrainedRun(folder.path, {})
+    facts = run_facts(
+        recipe, data=data, trainer=trainer, training_seconds=training_seconds, command=command, prompts=prompts
+    )
+
+    # 4. Export of the averaged weights.
+    # Figures of other weights must not stand beside these.
+    folder.metrics.unlink(missing_ok=True)
+    with trainer.ema_weights():
+        export_run(
+            folder,
+            pipeline,
+            prompts=prompts,
+            seed=recipe.seed,
+            batch_size=generation.batch_size,
+            precision=arguments.precision,
+        )
+    write_json(folder.facts, facts)
+
+    # 5. Evaluation.
+    metrics: dict[str, Any] = {}
+    if evaluates(recipe):
+        metrics = evaluate_run(folder, recipe, data=data)
+
+    # 6. Card.
+    write_run_card(folder, recipe)
+    print(f"the run is in {folder.path}; generate with: heygen-hf generate {folder.path} --prompt {prompts[0]!r}")
+    return TrainedRun(folder.path, metrics)
+
+
+def build_arguments(recipe: Recipe, folder: RunFolder) -> VideoGenerationTrainingArguments:
+    """The trainer's arguments, with the recipe's seed and the run's checkpoint folder."""
+    return VideoGenerationTrainingArguments(
+        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
+    )
+
+
+def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
+    """Samples of one optimiser step over all processes."""
+    return arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
