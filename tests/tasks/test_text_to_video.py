@@ -262,3 +262,12 @@ def test_the_resolved_recipe_holds_the_defaults(finished: Path) -> None:
     text = (finished / "recipe.yaml").read_text()
     for key in ("ema_decay", "condition_dropout", "optimizer", "rope_theta"):
         assert f"{key}:" in text
+
+
+def test_the_same_recipe_gives_the_same_model_whatever_ran_before(work: Path) -> None:
+    runs = []
+    for name in ("once", "again"):
+        torch.rand(7 if name == "once" else 3)
+        runs.append(train(work, name, "evaluation.enabled=false").folder / "transformer" / "model.safetensors")
+    first, second = (load_file(path) for path in runs)
+    assert all(torch.equal(weight, second[name]) for name, weight in first.items())

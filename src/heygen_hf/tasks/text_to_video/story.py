@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers.trainer_utils import IntervalStrategy
+from transformers.trainer_utils import IntervalStrategy, set_seed
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
@@ -70,7 +70,8 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     with arguments.main_process_first(desc="building the tokenizer"):
         tokenizer = build_tokenizer_for(recipe, data)
 
-    # 2. Model.
+    # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
+    set_seed(recipe.seed)
     model = build_model(recipe.model, processor=processor, tokenizer=tokenizer)
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
