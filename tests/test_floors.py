@@ -134,7 +134,7 @@ def test_every_room_is_on_a_floor() -> None:
     [
         ("layers/norms.py", "from heygen_hf.models.auto import X", "layers (floor 1) imports up from models"),
         ("training/trainer.py", "import heygen_hf.evaluation.fid", "imports sideways from evaluation"),
-        ("data/decode.py", "def f():\n    from heygen_hf.models import X", "data (floor 2) imports sideways"),
+        ("data/video/decode.py", "def f():\n    from heygen_hf.models import X", "data (floor 2) imports sideways"),
         ("layers/rotary.py", "from heygen_hf import losses", "layers (floor 1) imports sideways from losses"),
         ("models/a/modeling_a.py", "from ..b import X", "relative import ..b"),
         ("models/a/modeling_a.py", "from . import b", "relative import ."),
@@ -156,7 +156,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, file: str, line: str, expe
     ("file", "line"),
     [
         ("losses/flow.py", "from heygen_hf.layers import X"),
-        ("data/decode.py", "from heygen_hf.data.store import X\nfrom heygen_hf.types import Y"),
+        ("data/video/decode.py", "from heygen_hf.data.store import X\nfrom heygen_hf.types import Y"),
         (
             "tasks/text.py",
             "from heygen_hf.training import X\nfrom heygen_hf import __version__",

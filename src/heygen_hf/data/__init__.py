@@ -1,18 +1,18 @@
 """From a folder of captioned clips to batches; every file is accounted for."""
 
-from heygen_hf.data.clip_dataset import VideoClipDataset, prepare_clips
-from heygen_hf.data.clip_sampling import decode_video
-from heygen_hf.data.collators import VideoTextCollator, class_names
-from heygen_hf.data.decode import BadVideoError, VideoProperties, decode_frames, probe_video
-from heygen_hf.data.encode import write_video
-from heygen_hf.data.frame_store import FrameStore
+from heygen_hf.data.cache.frame_store import FrameStore
+from heygen_hf.data.cache.frame_store_building import open_frame_store
+from heygen_hf.data.clips.collators import VideoTextCollator, class_names
+from heygen_hf.data.clips.dataset import VideoClipDataset, prepare_clips
+from heygen_hf.data.clips.repeated import RepeatedClips
 from heygen_hf.data.moving_digits import render_moving_digits
-from heygen_hf.data.repeated_clips import RepeatedClips
 from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split, load_video_dataset
-from heygen_hf.data.splits import split_by_clip
-from heygen_hf.data.store_building import open_frame_store
-from heygen_hf.data.tokenization import build_tokenizer, load_tokenizer
+from heygen_hf.data.sources.splits import split_by_clip
+from heygen_hf.data.text.tokenization import build_tokenizer, load_tokenizer
+from heygen_hf.data.video.decode import BadVideoError, VideoProperties, decode_frames, probe_video
+from heygen_hf.data.video.encode import write_video
+from heygen_hf.data.video.sampling import decode_video
 
 __all__ = [
     "BadVideoError",

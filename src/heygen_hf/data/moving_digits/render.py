@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from heygen_hf.data.encode import write_video
 from heygen_hf.data.moving_digits.card import folder_readme
 from heygen_hf.data.moving_digits.clips import SPLITS, ClipPlan, draw_clip, plan_split
 from heygen_hf.data.moving_digits.scans import load_scans, split_scans
 from heygen_hf.data.moving_digits.vocabulary import Triple, choose_unseen_triples
 from heygen_hf.data.parallel import map_in_workers
+from heygen_hf.data.video.encode import write_video
 
 _FORMAT_VERSION = 1  # raise it when the same options give other clips
 _OPTIONS_FILE = "rendering.json"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from heygen_hf.data.clip_dataset import VideoClipDataset
+from heygen_hf.data.clips.dataset import VideoClipDataset
 
 
 class RepeatedClips(Dataset):

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from heygen_hf.data.clip_decoding import is_stored_cropped, is_stored_whole
-from heygen_hf.data.clip_sampling import decode_sample, too_short
-from heygen_hf.data.decode import BadVideoError
-from heygen_hf.data.frame_store import FrameStore, StoredClip
+from heygen_hf.data.cache.clip_decoding import is_stored_cropped, is_stored_whole
+from heygen_hf.data.cache.frame_store import FrameStore, StoredClip
+from heygen_hf.data.cache.frame_store_building import open_frame_store
 from heygen_hf.data.report import DataReport, name_some
-from heygen_hf.data.store_building import open_frame_store
+from heygen_hf.data.video.decode import BadVideoError
+from heygen_hf.data.video.sampling import decode_sample, too_short
 from heygen_hf.processing import fold_seed
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heygen_hf.data.clip_sampling import decode_sample
-from heygen_hf.data.decode import BadVideoError, ClipTooLargeError, decode_frames, probe_video
+from heygen_hf.data.video.decode import BadVideoError, ClipTooLargeError, decode_frames, probe_video
+from heygen_hf.data.video.sampling import decode_sample
 
 if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from heygen_hf.data import BadVideoError, decode_frames, decode_video, probe_video, write_video
-from heygen_hf.data.decode import ClipTooLargeError, ShortVideoError
+from heygen_hf.data.video.decode import ClipTooLargeError, ShortVideoError
 from heygen_hf.processing import VideoProcessor
 
 SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[3] / "shared" / "data" / "clips"))

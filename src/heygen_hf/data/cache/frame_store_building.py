@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from heygen_hf.data.clip_decoding import DecodedClip, decode_for_store, store_settings
-from heygen_hf.data.content_hash import hash_files
-from heygen_hf.data.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
+from heygen_hf.data.cache.clip_decoding import DecodedClip, decode_for_store, store_settings
+from heygen_hf.data.cache.content_hash import hash_files
+from heygen_hf.data.cache.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
 from heygen_hf.data.parallel import map_in_workers
 
 if TYPE_CHECKING:

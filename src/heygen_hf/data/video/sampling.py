@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from heygen_hf.data.decode import BadVideoError, ShortVideoError, decode_frames, probe_video
+from heygen_hf.data.video.decode import BadVideoError, ShortVideoError, decode_frames, probe_video
 from heygen_hf.processing import FrameSelection
 from heygen_hf.processing.frame_sampling import BLACK_FRAME
 from heygen_hf.types import VideoClip

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from heygen_hf.data import FrameStore, open_frame_store, write_video
-from heygen_hf.data.frame_store import StoredClip
+from heygen_hf.data.cache.frame_store import StoredClip
 from heygen_hf.processing import VideoProcessor
 
 PROCESSOR = {"num_frames": 4, "height": 16, "width": 16}
@@ -85,9 +85,9 @@ def test_a_larger_set_takes_over_what_is_decoded_already(clip_folder, random_fra
         decoded.append(Path(path).name)
         return decode_for_store(path, **options)
 
-    from heygen_hf.data.store_building import decode_for_store
+    from heygen_hf.data.cache.frame_store_building import decode_for_store
 
-    monkeypatch.setattr("heygen_hf.data.store_building.decode_for_store", counting)
+    monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.decode_for_store", counting)
     store, clips, _ = open_store(folder, cache)
     assert decoded == ["3.mp4"]
     for number, clip in enumerate(clips):
@@ -124,7 +124,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_finished(clip_folder, tm
     def full_disk(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("heygen_hf.data.store_building.write_index", full_disk)
+    monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.write_index", full_disk)
     with pytest.raises(OSError, match=r"the disk of .*cache is full; free space, or set another cache_dir"):
         open_store(folder, cache)
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from heygen_hf.data.metadata import METADATA_NAMES, column_names, find_metadata, read_metadata
 from heygen_hf.data.report import name_some
+from heygen_hf.data.sources.metadata import METADATA_NAMES, column_names, find_metadata, read_metadata
 
 if TYPE_CHECKING:
     import datasets

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from heygen_hf.data.content_hash import HASH_BYTES
+from heygen_hf.data.cache.content_hash import HASH_BYTES
 
 PIXELS_FILE = "frames.bin"
 INDEX_FILE = "index.safetensors"
