@@ -3,12 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 from heygen_hf.processing.frame_sampling import FrameSelection, select_frames
-from heygen_hf.processing.seeding import draw_below, fold_seed, shuffled
+from heygen_hf.processing.seeding import draw_below, fold_seed, shuffled, shuffled_indices
 
 if TYPE_CHECKING:
     from heygen_hf.processing.video_processor import VideoProcessor
 
-__all__ = ["FrameSelection", "VideoProcessor", "draw_below", "fold_seed", "select_frames", "shuffled"]
+__all__ = [
+    "FrameSelection",
+    "VideoProcessor",
+    "draw_below",
+    "fold_seed",
+    "select_frames",
+    "shuffled",
+    "shuffled_indices",
+]
 
 
 def __getattr__(name: str) -> Any:
