@@ -30,7 +30,7 @@ def test_jsonl_and_csv_give_the_same_rows(empty_clips, write_metadata):
     options = {"caption_column": "caption", "label_columns": ["digit"]}
     from_jsonl = rows_of(empty_clips, **options)
     assert from_jsonl[1] == {
-        "video": str(empty_clips.resolve() / "deeper" / "c d.mp4"),
+        "video": {"path": str(empty_clips.resolve() / "deeper" / "c d.mp4"), "bytes": None},
         "text": 'quoted "words" and naïve ∑',
         "digit": "10",
         "file_name": "deeper/c d.mp4",
@@ -80,7 +80,7 @@ def test_paths_that_leave_the_folder_are_refused(empty_clips, write_metadata, tm
     ]
     allowed = ["a.mp4", "./a.mp4", "deeper/../b.mp4", "link_in.mp4", "missing.mp4"]
     write_metadata(empty_clips, [{"file_name": name, "text": "x"} for name in refused + allowed])
-    videos = [row["video"] for row in rows_of(empty_clips)]
+    videos = [row["video"]["path"] for row in rows_of(empty_clips)]
     assert videos[: len(refused)] == [None] * len(refused)
     assert all(video.startswith(str(empty_clips.resolve()) + os.sep) for video in videos[len(refused) :])
 
@@ -129,12 +129,13 @@ def test_bad_metadata_is_one_line_that_says_what_is_wrong(empty_clips, contents,
 
 
 def test_missing_things_are_named(tmp_path, empty_clips, write_metadata):
-    with pytest.raises(ValueError, match=r"nowhere does not exist; expected a folder with metadata\.jsonl"):
+    with pytest.raises(ValueError, match=r"nowhere does not exist; expected a folder with clips"):
         load_video_dataset(tmp_path / "nowhere")
     with pytest.raises(ValueError, match="is a file"):
         load_video_dataset(empty_clips / "a.mp4")
-    with pytest.raises(ValueError, match="has no metadata; expected"):
-        load_video_dataset(empty_clips)
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ValueError, match="nothing has no metadata; expected"):
+        load_video_dataset(tmp_path / "nothing")
     (empty_clips / "metadata.csv").write_text("file_name,text\na.mp4,one, two\n")
     with pytest.raises(ValueError, match="line 2 has more fields"):
         load_video_dataset(empty_clips)

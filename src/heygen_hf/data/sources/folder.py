@@ -1,170 +1,186 @@
-"""Open a folder of captioned clips as a `datasets.Dataset`."""
+"""A folder of clips, in any of the layouts in the field, as Arrow columns."""
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heygen_hf.data.report import name_some
-from heygen_hf.data.sources.metadata import METADATA_NAMES, column_names, find_metadata, read_metadata
+from heygen_hf.data.sources.captions import find_captions
+from heygen_hf.data.sources.columns import ColumnChoice, make_media, to_strings
+from heygen_hf.data.sources.files import FolderFiles, is_clip, list_files, printable
+from heygen_hf.data.sources.metadata import METADATA_NAMES, find_metadata, read_metadata
 
 if TYPE_CHECKING:
-    import datasets
+    import pyarrow as pa
 
-VIDEO_SUFFIXES = frozenset(
-    (
-        "mp4",
-        "m4v",
-        "mov",
-        "mkv",
-        "webm",
-        "avi",
-        "mpg",
-        "mpeg",
-        "wmv",
-        "flv",
-        "ts",
-        "mts",
-        "m2ts",
-        "3gp",
-        "ogv",
-        "gif",
-    )
-)
+SPLIT_NAMES = ("train", "validation", "test", "val", "valid", "dev", "eval")
+"""Subfolders that are splits even without metadata of their own; any other then is a class."""
 
 
-def has_split(source: str | os.PathLike, split: str) -> bool:
-    """Whether a folder has a subfolder for this split, with metadata of its own."""
-    return find_metadata(Path(source) / split) is not None
+@dataclass
+class FolderRows:
+    """The rows of a folder: Arrow columns of equal length, and what was noticed."""
+
+    columns: "dict[str, pa.ChunkedArray | pa.Array]"
+    notes: list[str]
 
 
-def load_video_dataset(
-    source: str | os.PathLike,
-    *,
-    split: str | None = "train",
-    caption_column: str | None = "text",
-    label_columns: Sequence[str] = (),
-) -> "datasets.Dataset":
-    """Open a folder of clips with `metadata.jsonl` or `metadata.csv`.
+def is_split_folder(source: Path, split: str) -> bool:
+    """Whether a folder has a subfolder for the split: with metadata, or one of the usual names with clips."""
+    folder = source / split
+    if not split or os.sep in split or not folder.is_dir():
+        return False
+    if find_metadata(folder) is not None:
+        return True
+    return split in SPLIT_NAMES and find_metadata(source) is None and has_clips(folder)
 
-    The metadata has a column `file_name` (relative to the folder) and one row for each caption. It lies in
-    `source/split/` where that exists, or else in `source` itself, which then is "train".
 
-    Nothing is decoded here: files that turn out unusable are found, counted and named by `prepare_clips`.
-        What this
-    function notices (files without a row, several rows for a file, empty captions) is in the data set's
-    `info.description`, a line each, which `prepare_clips` takes into its report.
+def has_clips(folder: Path, *, without: Collection[str] = ()) -> bool:
+    """Whether any clip lies below the folder, outside the subfolders named in `without`."""
+    for directory, directories, names in os.walk(folder):
+        if any(is_clip(name) for name in names):
+            return True
+        left_out = set(without) if Path(directory) == folder else set()
+        directories[:] = [name for name in directories if not name.startswith(".") and name not in left_out]
+    return False
 
-    Args:
-        source: the folder.
-        split: which split; None for the folder's own metadata, whatever it is used for.
-        caption_column: the column with the captions, or None where there are none (`text` is then empty).
-        label_columns: columns with class labels.
 
-    Returns:
-        Columns `video` (absolute path, or None where the row's path leaves the folder: refused), `text`, each
-        label column (as strings, so that .csv and .jsonl agree), and `file_name`.
+def folder_splits(source: Path) -> list[str]:
+    """The subfolders that are splits."""
+    return sorted(entry.name for entry in source.iterdir() if entry.is_dir() and is_split_folder(source, entry.name))
+
+
+def split_folder(source: Path, split: str | None) -> Path:
+    """The folder that holds the split: a subfolder, or the folder itself, which then is "train".
 
     Raises:
-        ValueError: the folder, its metadata, the split or a column is missing, or the metadata is malformed.
+        ValueError: it has no such split.
     """
-    import datasets
-
-    folder = _split_folder(Path(source), split)
-    metadata = find_metadata(folder)
-    assert metadata is not None
-    rows = read_metadata(metadata)
-    available = column_names(rows)
-    for kind, name in [("caption", caption_column), *(("label", name) for name in label_columns)]:
-        if name is not None and name not in available:
-            raise ValueError(
-                f"{metadata} has no {kind} column {name!r}; it has {', '.join(available)}: "
-                f"set data.{'caption_column' if kind == 'caption' else 'label_columns'}"
-            )
-    reserved = sorted({"video", "file_name"} & set(label_columns))
-    if reserved:
-        raise ValueError(f"{reserved[0]!r} cannot be a label column: the data set has a column of that name already")
-
-    root = Path(os.path.realpath(folder))
-    inside = _files_below(root)
-    file_names = [_text(row.get("file_name")) for row in rows]
-    texts = [_text(row.get(caption_column)) if caption_column else "" for row in rows]
-    columns: dict[str, list[Any]] = {
-        "video": [_resolve(root, name, inside) for name in file_names],
-        "text": texts,
-    }
-    for name in label_columns:
-        columns[name] = [_text(row.get(name)) for row in rows]
-    columns["file_name"] = file_names
-
-    notes = list(_notes(metadata, file_names, texts if caption_column else None, inside))
-    features = datasets.Features(dict.fromkeys(columns, datasets.Value("string")))
-    return datasets.Dataset.from_dict(
-        columns, features=features, info=datasets.DatasetInfo(description="\n".join(notes), features=features)
-    )
-
-
-def _split_folder(source: Path, split: str | None) -> Path:
-    """The folder whose metadata holds the split."""
-    expected = f"expected a folder with {' or '.join(METADATA_NAMES)} (columns file_name and text)"
-    if not source.exists():
-        raise ValueError(f"{source} does not exist; {expected}")
-    if not source.is_dir():
-        raise ValueError(f"{source} is a file; {expected}")
-    if split is not None and has_split(source, split):
+    if split is not None and is_split_folder(source, split):
         return source / split
-    if find_metadata(source) is not None:
+    listed, splits = find_metadata(source) is not None, folder_splits(source)
+    captioned = any(find_metadata(source / name) for name in splits)  # then clips beside them are no training set
+    if listed or not splits or (not captioned and has_clips(source, without=splits)):
         if split in (None, "train") or source.resolve().name == split:
             return source
         raise ValueError(
-            f"{source} has no split {split!r}: its own metadata counts as 'train', and there is no "
-            f"{source / str(split)} with metadata of its own"
+            f"{source} has no split {split!r}: its own {'metadata counts' if listed else 'clips count'} as 'train', "
+            f"and there is no {source / str(split)} with {'metadata of its own' if listed else 'clips'}"
         )
-    splits = sorted(entry.name for entry in source.iterdir() if entry.is_dir() and has_split(source, entry.name))
-    if splits and split is not None:
+    if split is not None:
         raise ValueError(f"{source} has no split {split!r}; it has {', '.join(splits)}")
-    if splits:
-        raise ValueError(f"{source} has no metadata of its own, but the splits {', '.join(splits)}; name one")
-    raise ValueError(f"{source} has no metadata; {expected}")
+    raise ValueError(f"{source} has no metadata of its own, but the splits {', '.join(splits)}; name one")
 
 
-def _files_below(root: Path) -> set[str]:
-    """Relative names, with forward slashes, of the regular files below a folder; links are not followed."""
-    found: set[str] = set()
-    for directory, _, names in os.walk(root):
-        prefix = os.path.relpath(directory, root).replace(os.sep, "/") + "/"
-        prefix = "" if prefix == "./" else prefix
-        found.update(prefix + name for name in names if not os.path.islink(os.path.join(directory, name)))
-    return found
+def open_folder(folder: Path, choice: ColumnChoice) -> FolderRows:
+    """The rows of one split.
+
+    Raises:
+        ValueError: no clip, a column is missing, or the metadata is malformed.
+    """
+    metadata = find_metadata(folder)
+    if metadata is not None:
+        return _open_listed(metadata, list_files(folder), choice)
+    return _open_found(folder, list_files(folder, without=folder_splits(folder)), choice)
 
 
-def _resolve(root: Path, file_name: str, inside: set[str]) -> str | None:
-    """Absolute path of a row's file, None where it would lie outside the folder (or the row names none)."""
-    if file_name in inside:  # the usual case, without asking the file system again
-        return os.path.join(root, file_name)
-    if not file_name or "\0" in file_name or PurePath(file_name).is_absolute():
-        return None
-    resolved = os.path.realpath(os.path.join(root, file_name))
-    return resolved if Path(resolved).is_relative_to(root) and resolved != str(root) else None
+def _open_listed(path: Path, files: FolderFiles, choice: ColumnChoice) -> FolderRows:
+    """The rows of a metadata file."""
+    video_column = choice.video_column or "file_name"
+    audio_column = choice.audio_column or "audio_file_name"
+    wanted = [video_column, *([choice.caption_column] if choice.caption_column else []), *choice.label_columns]
+    metadata = read_metadata(path, [*wanted, audio_column])
+    if video_column not in metadata.available:
+        raise ValueError(
+            f"{path} has no column {video_column} (it has {', '.join(metadata.available)}); add or rename it"
+        )
+    choice.check(metadata.available, where=path)
+    names = metadata.columns[video_column]
+    texts = metadata.columns[choice.caption_column] if choice.caption_column else None
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {"video": make_media(_resolve_all(files, names))}
+    columns["text"] = _empty(len(names)) if texts is None else texts
+    columns |= {name: metadata.columns[name] for name in choice.label_columns}
+    if audio_column in metadata.available:
+        columns["audio"] = make_media(_resolve_all(files, metadata.columns[audio_column]))
+    columns["file_name"] = names
+    notes = list(_notes_on_rows(str(path), names, texts, files))
+    for column, rows in metadata.mended.items():
+        some = name_some([names[row].as_py() for row in rows[:6]])
+        notes.append(f"{len(rows)} rows have no valid Unicode in {column!r}; what is not is replaced by \ufffd: {some}")
+    other = [name for name in METADATA_NAMES if name != path.name and (path.parent / name).is_file()]
+    if other:
+        notes.append(f"{path.parent} has {other[0]} too, which is not read: {path.name} is")
+    return FolderRows(columns, notes)
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _open_found(folder: Path, files: FolderFiles, choice: ColumnChoice) -> FolderRows:
+    """Clips that no metadata lists."""
+    expected = f"expected {' or '.join(METADATA_NAMES)} (columns file_name and text), or clips (.mp4, .webm, …)"
+    found = find_captions(files, wants_label="label" in choice.label_columns)
+    if not found.names:
+        raise ValueError(f"{folder} has no metadata; {expected}")
+    choice.check(
+        [*(["text"] if found.layout != "plain" else []), *(["label"] if found.labels is not None else [])],
+        where=f"{folder} (layout: {found.layout}, no metadata)",
+        also=("text", *(["audio"] if found.sounds else [])),
+    )
+    captions: Sequence[str] = found.texts
+    if choice.caption_column is None:
+        captions = [""] * len(found.names)
+    elif choice.caption_column == "label":
+        captions = found.labels or []
+    paths = [files.resolve(name) if printable(name) == name else None for name in found.names]
+    texts, _ = to_strings(captions)
+    names, _ = to_strings([printable(name) for name in found.names])
+    columns: dict[str, pa.ChunkedArray | pa.Array] = {"video": make_media(paths), "text": texts}
+    for name in choice.label_columns:
+        columns[name], _ = to_strings([printable(label) for label in found.labels or []])
+    if found.sounds is not None:
+        columns["audio"] = make_media([files.resolve(name) for name in found.sounds])
+    columns["file_name"] = names
+    noted = texts if choice.caption_column is not None and found.layout != "plain" else None
+    if found.layout == "plain" and choice.caption_column is not None:
+        found.notes.insert(0, f"{folder} has no captions: all of its clips have an empty text")
+    return FolderRows(columns, [*found.notes, *_notes_on_rows(str(folder), names, noted, files, listed=False)])
 
 
-def _notes(metadata: Path, file_names: list[str], texts: list[str] | None, inside: set[str]) -> Iterable[str]:
-    named = {os.path.normpath(name).replace(os.sep, "/") for name in file_names}
-    without_row = sorted(name for name in inside - named if PurePath(name).suffix.lower().lstrip(".") in VIDEO_SUFFIXES)
-    if without_row:
-        yield f"{len(without_row)} clips have no row in {metadata} and are not used: {name_some(without_row)}"
-    repeated = [name for name, count in Counter(file_names).items() if count > 1 and name]
+def _resolve_all(files: FolderFiles, names: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    import pyarrow as pa
+
+    chunks = [pa.array([files.resolve(name) for name in chunk.to_pylist()], pa.string()) for chunk in names.chunks]
+    return pa.chunked_array(chunks, pa.string())
+
+
+def _empty(length: int) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.repeat(pa.scalar("", pa.string()), length)
+
+
+def _notes_on_rows(
+    where: str, names: "pa.ChunkedArray", texts: "pa.ChunkedArray | None", files: FolderFiles, *, listed: bool = True
+) -> Iterator[str]:
+    """What is odd about rows: counted in Arrow, so that a million of them cost no Python objects."""
+    import pyarrow.compute as pc
+
+    if listed:
+        unseen = {name for name in files.regular if is_clip(name)}
+        for chunk in names.chunks if unseen else ():
+            unseen.difference_update(os.path.normpath(name).replace(os.sep, "/") for name in chunk.to_pylist())
+        if unseen:
+            some = name_some([printable(name) for name in sorted(unseen)])
+            yield f"{len(unseen)} clips have no row in {where} and are not used: {some}"
+    counts = pc.value_counts(names)
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").to_pylist()
+    repeated = [name for name in repeated if name]
     if repeated:
         yield f"{len(repeated)} files have several rows, all of which are used: {name_some(repeated)}"
     if texts is not None:
-        empty = [name for name, text in zip(file_names, texts, strict=True) if not text.strip()]
-        if empty:
-            yield f"{len(empty)} captions are empty and used as they are: {name_some(empty)}"
-    other = [name for name in METADATA_NAMES if name != metadata.name and (metadata.parent / name).is_file()]
-    if other:
-        yield f"{metadata.parent} has {other[0]} too, which is not read: {metadata.name} is"
+        blank = pc.equal(pc.utf8_trim_whitespace(texts), "")
+        empty = names.filter(blank)
+        if len(empty):
+            some = name_some(empty.slice(0, 5).to_pylist())
+            more = f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+            yield f"{len(empty)} captions are empty and used as they are: {some}{more}"
