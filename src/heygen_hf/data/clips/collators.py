@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from heygen_hf.data.clips.stacking import pad_audio, pad_embeddings, stack_videos
 from heygen_hf.types import VideoTextBatch
 
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ def class_names(values: Iterable[str]) -> list[str]:
 
 
 class VideoTextCollator:
-    """Stacks frames and normalises them in one go, tokenises captions, and numbers labels.
+    """Stacks frames and normalises them in one go, tokenises captions, pads sound, and numbers labels.
+
+    Items are dictionaries. `frames`, uint8 `(frames, channels, height, width)`, or in its place `latents`, floating
+    point of the same layout, which are not normalised; all of a batch have one shape. `text`, or in its place
+    `text_embeddings`, `(tokens, width)`, with `text_embeddings_mask`, `(tokens,)`, where they have padding. `audio`,
+    float32 `(samples,)`, and label columns where there are any.
 
     Args:
         processor: normalises; the frames are at its size already.
@@ -31,10 +37,16 @@ class VideoTextCollator:
         padding: "longest" in the batch, or always "max_length", which keeps shapes constant for
             `torch.compile`.
         label_columns: column to its class names, in the order of the class numbers (see `class_names`).
+        allow_missing: an item may have None for its video, text or sound. It gets zeros in that place, False in
+            `pixel_mask` (which is then always there) and a row of zeros in the other masks. Without this a None is
+            an error.
+        missing_shape: `(frames, channels, height, width)` of a batch without any video; None for the size of
+            the processor with 3 channels.
 
     Returns (from a call):
-        `VideoTextBatch.to_dict()`: `pixel_values`, and where asked for `input_ids` with `attention_mask`, and
-        `class_ids`, `(batch,)` for one label column and `(batch, columns)` for several.
+        `VideoTextBatch.to_dict()`: `pixel_values`, and where there are any `input_ids` with `attention_mask`,
+        or `encoder_hidden_states` with `encoder_attention_mask`; `audio_values` with `audio_attention_mask`;
+        `class_ids`, `(batch,)` for one label column and `(batch, columns)` for several; `pixel_mask`.
     """
 
     def __init__(
@@ -45,30 +57,65 @@ class VideoTextCollator:
         max_length: int | None = None,
         padding: Literal["longest", "max_length"] = "longest",
         label_columns: Mapping[str, Sequence[str]] | None = None,
+        allow_missing: bool = False,
+        missing_shape: tuple[int, int, int, int] | None = None,
     ) -> None:
         if padding == "max_length" and max_length is None:
             raise ValueError("padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'")
         self.processor, self.tokenizer = processor, tokenizer
         self.max_length, self.padding = max_length, padding
+        self.allow_missing = allow_missing
+        self.missing_shape = missing_shape or (processor.num_frames, 3, processor.height, processor.width)
         self._number_of = {
             column: {name: number for number, name in enumerate(names)}
             for column, names in (label_columns or {}).items()
         }
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        pixel_values = self.processor.normalize(torch.stack([item["frames"] for item in items]))
-        input_ids, attention_mask = self._tokenize([item["text"] for item in items]) if self.tokenizer else (None, None)
-        return VideoTextBatch(
-            pixel_values=pixel_values,
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            class_ids=self._number_labels(items) if self._number_of else None,
-        ).to_dict()
+        keys = set().union(*items)
+        named: dict[str, torch.Tensor] = self._stack_videos(items, keys)
+        if "text_embeddings" in keys:
+            self._check_present(items, "text_embeddings")
+            named["encoder_hidden_states"], named["encoder_attention_mask"] = pad_embeddings(items)
+        elif self.tokenizer is not None:
+            self._check_present(items, "text")
+            named["input_ids"], named["attention_mask"] = self._tokenize([item.get("text") for item in items])
+        if "audio" in keys:
+            self._check_present(items, "audio")
+            named["audio_values"], named["audio_attention_mask"] = pad_audio(items)
+        if self._number_of:
+            named["class_ids"] = self._number_labels(items)
+        return VideoTextBatch(**named).to_dict()
 
-    def _tokenize(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _stack_videos(self, items: Sequence[Mapping[str, Any]], keys: set[str]) -> dict[str, torch.Tensor]:
+        source = "latents" if any(item.get("latents") is not None for item in items) else "frames"
+        if source == "latents" and "frames" in keys and any(item.get("frames") is not None for item in items):
+            raise ValueError("some items of a batch have latents and others frames; give all of them the same")
+        self._check_present(items, source)
+        stacked, mask = stack_videos(items, source, missing_shape=self.missing_shape)
+        if source == "frames":
+            stacked = self.processor.normalize(stacked)
+            if mask is not None:
+                stacked[~mask] = 0  # after normalisation, in which 0 is no black but the mean
+        if self.allow_missing:
+            present = torch.ones(len(items), dtype=torch.bool) if mask is None else mask
+            return {"pixel_values": stacked, "pixel_mask": present}
+        return {"pixel_values": stacked}
+
+    def _check_present(self, items: Sequence[Mapping[str, Any]], key: str) -> None:
+        if self.allow_missing:
+            return
+        for position, item in enumerate(items):
+            if item.get(key) is None:
+                raise ValueError(
+                    f"item {item.get('index', position)} has no {key}; leave it out of the data, or collate with "
+                    "allow_missing=True and a model that reads the masks"
+                )
+
+    def _tokenize(self, texts: list[str | None]) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.tokenizer is not None
         encoded = self.tokenizer(
-            texts,
+            [text or "" for text in texts],
             padding=self.padding,
             truncation=self.max_length is not None,
             max_length=self.max_length,
@@ -77,7 +124,11 @@ class VideoTextCollator:
         if not encoded["input_ids"][0]:  # every caption is empty: models take no sequence of no tokens
             padding = torch.full((len(texts), 1), self.tokenizer.pad_token_id)
             return padding, torch.zeros_like(padding)
-        return torch.tensor(encoded["input_ids"]), torch.tensor(encoded["attention_mask"])
+        input_ids, attention_mask = torch.tensor(encoded["input_ids"]), torch.tensor(encoded["attention_mask"])
+        if None in texts:  # a tokenizer may put its own tokens around nothing
+            missing = torch.tensor([text is None for text in texts])
+            input_ids[missing], attention_mask[missing] = self.tokenizer.pad_token_id, 0
+        return input_ids, attention_mask
 
     def _number_labels(self, items: Sequence[Mapping[str, Any]]) -> torch.Tensor:
         rows = []
