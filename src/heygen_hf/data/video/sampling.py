@@ -1,11 +1,13 @@
 """Decode the frames of a file that a processor selects, and no others."""
 
-import os
 from typing import TYPE_CHECKING
 
 import torch
 
-from heygen_hf.data.video.decode import BadVideoError, ShortVideoError, decode_frames, probe_video
+from heygen_hf.data.video.decode import decode_frames
+from heygen_hf.data.video.errors import BadVideoError, ShortVideoError
+from heygen_hf.data.video.properties import probe_video
+from heygen_hf.data.video.source import VideoSource
 from heygen_hf.processing import FrameSelection
 from heygen_hf.processing.frame_sampling import BLACK_FRAME
 from heygen_hf.types import VideoClip
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def decode_sample(
-    path: str | os.PathLike,
+    source: VideoSource,
     *,
     processor: "VideoProcessor",
     total_frames: int,
@@ -39,14 +41,15 @@ def decode_sample(
         raise BadVideoError(too_short(total_frames, processor))
     present = sorted({index for index in selection.indices if index != BLACK_FRAME})
     try:
-        clip = decode_frames(path, present, processor=processor)
+        clip = decode_frames(source, present, processor=processor)
     except ShortVideoError as error:
-        return decode_sample(path, processor=processor, total_frames=error.num_frames, frame_rate=frame_rate, seed=seed)
+        total_frames = error.num_frames
+        return decode_sample(source, processor=processor, total_frames=total_frames, frame_rate=frame_rate, seed=seed)
     position_of = {index: position for position, index in enumerate(present)} | {BLACK_FRAME: BLACK_FRAME}
     return FrameSelection(tuple(position_of[index] for index in selection.indices)).take(clip.frames)
 
 
-def decode_video(path: str | os.PathLike, *, processor: "VideoProcessor", seed: int | None = None) -> VideoClip:
+def decode_video(source: VideoSource, *, processor: "VideoProcessor", seed: int | None = None) -> VideoClip:
     """Decode one file to the frames and the size of a processor.
 
     Args:
@@ -58,9 +61,9 @@ def decode_video(path: str | os.PathLike, *, processor: "VideoProcessor", seed: 
     Raises:
         BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
     """
-    found = probe_video(path)
+    found = probe_video(source)
     frames = decode_sample(
-        path, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
+        source, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
     )
     return VideoClip(frames=processor.crop(frames, seed=seed), frame_rate=found.frame_rate)
 
