@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from heygen_hf.data.cache.encoding_key import hash_weights, latent_key, latent_settings, text_key
+from heygen_hf.data.cache.encoding_shard import _host
 from heygen_hf.data.cache.encoding_statistics import latent_statistics
 from heygen_hf.data.cache.encoding_store import EncodingCache
 from heygen_hf.data.cache.encoding_superseded import list_other_caches
@@ -245,7 +246,7 @@ def test_a_full_disk_is_one_clear_line_and_the_cache_stays_valid(tmp_path, how):
         assert cache.read(bytes([failed_at - 1]) * 16)["latents"].eq(failed_at - 1).all()
     finally:
         if how == "full disk":
-            subprocess.run(["umount", folder], check=False)
+            subprocess.run(["umount", "--lazy", folder], check=False)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
@@ -264,8 +265,6 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path, monkeypatch
 
 def test_what_is_left_by_writers_that_are_gone_is_removed_and_by_living_ones_kept(tmp_path):
     cache = open_cache(tmp_path)
-    from heygen_hf.data.cache.encoding_shard import _host
-
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     dead = cache.folder / f".shard-00.safetensors.{_host()}.{gone.pid}.abcdef12.partial"

@@ -174,7 +174,8 @@ class _Batches:
 
     def encode(self, keys: Sequence[bytes]) -> Iterator[tuple[bytes, Encoding]]:
         try:
-            encodings = self._encode_all(keys)
+            items = self._load_items(keys)
+            encodings = self._encode(items)
         except torch.OutOfMemoryError:
             raise  # no fault of an item's: a smaller batch is needed
         except Exception as error:
@@ -184,6 +185,10 @@ class _Batches:
             for key in keys:  # to find which of them it is
                 yield from self.encode([key])
             return
+        if not len(items) == len(encodings) == len(keys):
+            raise ValueError(
+                f"{len(keys)} keys gave {len(items)} items and {len(encodings)} encodings; expected as many of each"
+            )
         for key, encoding in zip(keys, encodings, strict=True):
             try:
                 stored = self._cache.as_stored(encoding)
@@ -192,15 +197,6 @@ class _Batches:
                 continue
             self._num_good += 1
             yield key, stored
-
-    def _encode_all(self, keys: Sequence[bytes]) -> Sequence[Mapping[str, torch.Tensor]]:
-        items = self._load_items(keys)
-        encodings = self._encode(items)
-        if not len(items) == len(encodings) == len(keys):
-            raise ValueError(
-                f"{len(keys)} keys gave {len(items)} items and {len(encodings)} encodings; expected as many"
-            )
-        return encodings
 
     def _report_problem(self, key: bytes, error: Exception) -> None:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
