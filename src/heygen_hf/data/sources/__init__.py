@@ -1,6 +1,8 @@
 """Anything that holds captioned clips, opened into the same columns."""
 
-from heygen_hf.data.sources.open import has_split, load_video_dataset
+from heygen_hf.data.sources.locations import has_split
+from heygen_hf.data.sources.open import load_video_dataset, open_video_shards
+from heygen_hf.data.sources.shards import VideoShards
 from heygen_hf.data.sources.splits import split_by_clip
 
-__all__ = ["has_split", "load_video_dataset", "split_by_clip"]
+__all__ = ["VideoShards", "has_split", "load_video_dataset", "open_video_shards", "split_by_clip"]

@@ -1,7 +1,7 @@
 """The columns that every source is opened into, and the choices that lead to them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 
 RESERVED_COLUMNS = ("video", "text", "audio", "file_name", "source")
 """Columns that have a meaning of their own, so that no label column can bear their names."""
+
+
+class MissingColumnError(ValueError):
+    """A source has not the column that was asked for."""
+
+    def __init__(self, message: str, *, kind: str, column: str) -> None:
+        super().__init__(message)
+        self.kind, self.column = kind, column
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,19 @@ class ColumnChoice:
         for kind, name in wanted:
             if name is not None and name not in available and name not in also:
                 option = {"caption": "caption_column", "label": "label_columns"}.get(kind, f"{kind}_column")
-                raise ValueError(
-                    f"{where} has no {kind} column {name!r}; it has {', '.join(available) or 'none'}: set data.{option}"
+                raise MissingColumnError(
+                    f"{where} has no {kind} column {name!r}; it has {', '.join(available) or 'none'}: "
+                    f"set data.{option}",
+                    kind=kind,
+                    column=name,
                 )
+
+    def without(self, missing: MissingColumnError) -> "ColumnChoice":
+        """The same without a column that a source has not."""
+        if missing.kind == "label":
+            return replace(self, label_columns=tuple(name for name in self.label_columns if name != missing.column))
+        changed: dict[str, Any] = {f"{missing.kind}_column": None}
+        return replace(self, **changed)
 
     def names(self, *, audio: bool, source: bool = False) -> list[str]:
         """The columns of the opened data set, in their order."""

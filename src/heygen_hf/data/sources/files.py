@@ -57,21 +57,15 @@ class FolderFiles:
             return f"{self.root}/{name}"
         parts = name.split("/")
         if parts[0] == "" or ".." in parts or "." in parts or "\\" in name:
-            return self._resolve_with_links(name)
+            return None if PurePath(name).is_absolute() else resolve_inside(self.root, name)
         parent = ""
         for part in parts:
             parent = f"{parent}/{part}" if parent else part
             if parent in self.links:
-                return self._resolve_with_links(name)
+                return resolve_inside(self.root, name)
             if parent not in self.folders:
                 break  # a file, or nothing: nothing below it can be a link
         return f"{self.root}/{name}" if parts[-1] else None
-
-    def _resolve_with_links(self, name: str) -> str | None:
-        if PurePath(name).is_absolute():
-            return None
-        resolved = os.path.realpath(os.path.join(self.root, name))
-        return resolved if Path(resolved).is_relative_to(self.root) and resolved != self.root else None
 
     def is_readable_file(self, name: str) -> bool:
         """Whether the name is a regular file, or a link to one inside the folder."""
@@ -79,6 +73,14 @@ class FolderFiles:
             return True
         path = self.resolve(name) if name in self.links else None
         return path is not None and os.path.isfile(path)
+
+
+def resolve_inside(root: str, name: str) -> str | None:
+    """Absolute path of a file of the folder `root` (given without links), None where it would lie outside."""
+    if not name or "\0" in name:
+        return None
+    resolved = os.path.realpath(os.path.join(root, name))
+    return resolved if Path(resolved).is_relative_to(root) and resolved != root else None
 
 
 def list_files(folder: str | os.PathLike, *, without: Collection[str] = ()) -> FolderFiles:
