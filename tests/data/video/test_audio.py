@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from heygen_hf.data import BadVideoError, decode_frames, write_video
+from heygen_hf.data.video import audio
 from heygen_hf.data.video.audio import decode_audio
 
 FRAME_RATE = 25
@@ -33,7 +34,7 @@ def write_flashes(
     with av.open(str(path), "w") as container:
         video = container.add_stream(video_codec, rate=FRAME_RATE, options={"g": "30"})
         video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        audio = container.add_stream(audio_codec, rate=rate, layout=layout)
+        sound = container.add_stream(audio_codec, rate=rate, layout=layout)
         for number in range(NUM_FRAMES):
             pixels = np.full((32, 32, 3), 255 if number in FLASHES else 0, dtype=np.uint8)
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -43,14 +44,14 @@ def write_flashes(
         times = np.arange(round(audio_start * rate), round((video_start + audio_end) * rate)) / rate - video_start
         sounds = np.isin(np.floor(times * FRAME_RATE + 1e-6), FLASHES)
         wave = (0.5 * np.sin(2 * math.pi * 1000 * times) * sounds).astype(np.float32)
-        at_once = audio.codec_context.frame_size or 1024
+        at_once = sound.codec_context.frame_size or 1024
         for start in range(0, len(wave), at_once):
             samples = np.stack([wave[start : start + at_once]] * (2 if layout == "stereo" else 1))
             frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
             frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
             frame.pts = start + round(audio_start * rate)
-            container.mux(audio.encode(frame))
-        container.mux(audio.encode())
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
     return path
 
 
@@ -118,6 +119,17 @@ def test_a_span_is_a_piece_of_the_whole(tmp_path):
             assert float(part.abs().max()) > 0.3
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_where_no_seek_lands_early_enough_the_file_is_read_from_its_start(tmp_path, monkeypatch, name):
+    path = write_flashes(tmp_path / name, **KINDS[name])
+    span = {"start_seconds": FLASHES[1] / FRAME_RATE - 0.1, "duration_seconds": 0.3, "sampling_rate": 16000}
+    sought = decode_audio(path, **span).samples
+    for steps in ((), (-0.5,), (-0.5, 50.0)):  # the second: a first seek that lands too late
+        monkeypatch.setattr(audio, "_STEPS_BACK_SECONDS", steps)
+        again = decode_audio(path, **span).samples
+        assert beep(again, 16000) == pytest.approx(beep(sought, 16000), abs=0.003)
+
+
 def test_silence_where_the_track_is_not(tmp_path):
     path = write_flashes(tmp_path / "a.mp4", audio_start=0.2, audio_end=1.0)
     clip = decode_audio(path, start_seconds=0, duration_seconds=4, sampling_rate=16000)
@@ -143,7 +155,7 @@ def test_samples_stay_in_range_and_channels_are_mixed(tmp_path):
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=10)
         video.width, video.height = 32, 32
-        audio = container.add_stream("pcm_f32le", rate=16000, layout="stereo")
+        sound = container.add_stream("pcm_f32le", rate=16000, layout="stereo")
         for _ in range(10):
             picture = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
             container.mux(video.encode(picture))
@@ -151,7 +163,7 @@ def test_samples_stay_in_range_and_channels_are_mixed(tmp_path):
         samples = np.array([[0.5, 0.25] * 8000 + [3.0, 3.0] * 7999 + [np.nan] * 2], dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="stereo")
         frame.sample_rate, frame.pts = 16000, 0
-        container.mux(audio.encode(frame))
+        container.mux(sound.encode(frame))
     clip = decode_audio(path, start_seconds=0, duration_seconds=1, sampling_rate=16000)
     assert torch.allclose(clip.samples[100:7900], torch.tensor(0.375), atol=1e-3)
     assert torch.equal(clip.samples[8100:15000], torch.ones(6900))

@@ -125,10 +125,11 @@ def _fill(
     import av
 
     begin, tick = _start_of(track), float(track.time_base or 1)
-    if seek_to is None:
-        container.seek(track.start_time or 0, stream=track)
-    elif seek_to > begin:  # a file just opened stands at its start
-        container.seek(int(seek_to / tick), stream=track)
+    if seek_to is None or seek_to <= begin:
+        seek_to, target = None, begin - 1  # before the start, so that the priming samples are read too
+    else:
+        target = seek_to
+    container.seek(int(target / tick), stream=track)
     latest_start = max(span.start_seconds, begin) + _MAX_JITTER_SECONDS
     to_float: av.AudioResampler | None = None
     described, last_dts, found_any = None, None, False
