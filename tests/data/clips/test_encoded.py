@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from heygen_hf.data import VideoAugmentation, load_video_dataset, prepare_clips
 from heygen_hf.data.cache.encoding_key import hash_weights, latent_key, latent_settings
 from heygen_hf.data.cache.encoding_store import EncodingCache
 from heygen_hf.data.clips.encoded import EncodedClips
@@ -326,3 +327,34 @@ def test_what_cannot_work_is_refused(paths, tmp_path, autoencoder):
     paths[1].unlink()
     with pytest.raises(ValueError, match=r"1 clips cannot be read \('1.mp4': the file does not exist\)"):
         EncodedClips(clips, latents=cache)
+
+
+def test_prepared_clips_of_several_sizes_with_random_frames(paths, tmp_path, autoencoder):
+    def prepare(**options):
+        return prepare_clips(
+            load_video_dataset(paths[0].parent),
+            processor=VideoProcessor(num_frames=5, height=16, width=16, frame_position="random"),
+            seed=0,
+            cache_dir=tmp_path / "cache",
+            progress=False,
+            **options,
+        )[0]
+
+    clips = prepare(augmentation=VideoAugmentation(horizontal_flip_prob=0.5))
+    cache = EncodingCache(
+        tmp_path / "cache",
+        kind="latents",
+        encoder_hash=hash_weights(autoencoder),
+        settings=latent_settings(clips.buckets.processors[0], seed=0, with_size=False),
+    )
+    encode = EncodeClips(autoencoder, clips.buckets.processors[0])
+    options = {"encode_latents": encode, "variants_per_clip": 2}
+    with pytest.raises(ValueError, match=r"these are augmented; pass clips.without_augmentation\(\)"):
+        EncodedClips(clips, latents=cache, **options)
+    filling = EncodedClips(clips.without_augmentation(), latents=cache, **options)
+    assert filling.fill(batch_size=4, progress=False)[0].num_encoded == 12
+    encoded = EncodedClips(clips.without_augmentation(), latents=cache, variants_per_clip=2)
+    assert encoded.bucket_of_row.tolist() == [0] * 6
+    shown = [[item["latents"] for item in encoded.fetch(range(6), epoch=epoch)] for epoch in (0, 1, 2)]
+    assert all(torch.equal(first, third) for first, third in zip(shown[0], shown[2], strict=True))
+    assert not all(torch.equal(first, second) for first, second in zip(*shown[:2], strict=True))

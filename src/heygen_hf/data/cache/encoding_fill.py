@@ -73,7 +73,8 @@ def fill_cache(
     shard_mebibytes: float = 128.0,
     shard_seconds: float = 60.0,
 ) -> FillReport:
-    """Encode what a cache lacks. Every process of a launch calls it with the same keys; each returns when all is done.
+    """Encode what a cache lacks. Every process of a launch calls it with the same keys and batch size (others would do
+    the same work beside it), and each returns when all is done.
 
     Args:
         keys: what the cache shall hold; those it holds already cost nothing.

@@ -2,45 +2,25 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from heygen_hf.data.cache.content_hash import hash_videos
 from heygen_hf.data.cache.encoding_fill import FillReport, fill_cache
 from heygen_hf.data.cache.encoding_key import latent_key, text_key
 from heygen_hf.data.cache.encoding_on_the_fly import CachedEncoder
 from heygen_hf.data.cache.encoding_shard import Encoding
 from heygen_hf.data.cache.encoding_store import EncodingCache
+from heygen_hf.data.clips.clip_source import ClipSource, Item, hash_contents
 from heygen_hf.processing import fold_seed
 
-Item = dict[str, Any]
 EncodeClips = Callable[[Sequence[Item]], Sequence[Mapping[str, torch.Tensor]]]
 EncodeTexts = Callable[[Sequence[str]], Sequence[Mapping[str, torch.Tensor]]]
 
 _POSTERIOR_STREAM = 5  # keeps these draws apart from those of frames and crops
 _NOT_KEPT = {"frames", "audio"}  # of an item that is encoded on the fly, as those from the cache lack it
-
-
-class ClipSource(Protocol):
-    """What `EncodedClips` needs of a data set of clips, such as `VideoClipDataset`.
-
-    `fetch` may also take `seeds`, one for each item, which then decide the frames and the crop in place of (seed,
-    epoch, index): variants need it. Where it has `processor_of(index)`, each clip may have a size of its own.
-    """
-
-    file_names: Sequence[str]
-    texts: Sequence[str]
-    labels: Mapping[str, Sequence[str]]
-
-    @property
-    def paths(self) -> Sequence[str | None]: ...
-
-    def __len__(self) -> int: ...
-
-    def fetch(self, indices: Sequence[int], *, epoch: int) -> list[Item]: ...
 
 
 class EncodedClips(Dataset):
@@ -97,38 +77,26 @@ class EncodedClips(Dataset):
                 f"takes seeds ({type(clips).__name__}'s does{'' if self._takes_seeds else ' not'})"
             )
         if latents is not None and getattr(getattr(clips, "options", None), "augmentation", None) is not None:
-            raise ValueError("latents are cached of clips as they are, and these are augmented; leave augmentation out")
+            raise ValueError(
+                "latents are cached of clips as they are, and these are augmented; pass clips.without_augmentation()"
+            )
         self.clips, self.variants_per_clip, self.seed, self.posterior = clips, variants_per_clip, seed, posterior
         self._latents = _with_encoder("latents", latents, encode_latents, append=append)
         self._texts = _with_encoder("text_embeddings", text_embeddings, encode_texts, append=append)
         if self._latents is None and self._texts is None:
             raise ValueError("EncodedClips got no cache; give latents, text_embeddings, or both")
-        self._contents = self._hash_contents(content_hashes) if latents is not None else []
+        self._contents = hash_contents(clips, content_hashes) if latents is not None else []
         self.left_out: list[tuple[str, str]] = []
         self._rows = self._choose_rows(leave_out=missing == "leave_out")
         rows = self._rows.tolist()
         self.paths, self.file_names = [clips.paths[row] for row in rows], [clips.file_names[row] for row in rows]
         self.texts = [clips.texts[row] for row in rows]
         self.labels = {name: [values[row] for row in rows] for name, values in clips.labels.items()}
-        for name in ("bucket_of_row", "source_sizes"):  # for a sampler that batches by size
-            if hasattr(clips, name):
-                setattr(self, name, getattr(clips, name)[self._rows])
+        sized: Any = clips
+        if hasattr(sized, "bucket_of_row"):  # for a sampler that batches by size
+            self.buckets, self.bucket_of_row = sized.buckets, sized.bucket_of_row[self._rows]
         # in shared memory, so that workers that outlive an epoch see it change
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-
-    def _hash_contents(self, known: Sequence[bytes] | None) -> list[bytes]:
-        videos = getattr(self.clips, "videos", self.clips.paths)  # where some are embedded, they have no path
-        found: Sequence[bytes | str] = hash_videos(videos) if known is None else known
-        if len(found) != len(self.clips):
-            raise ValueError(f"content_hashes has {len(found)} entries for {len(self.clips)} clips; expected one each")
-        problems = [
-            f"{name!r}: {content}"
-            for name, content in zip(self.clips.file_names, found, strict=True)
-            if isinstance(content, str)
-        ]
-        if problems:
-            raise ValueError(f"{len(problems)} clips cannot be read ({'; '.join(problems[:3])}); prepare them anew")
-        return [content for content in found if isinstance(content, bytes)]
 
     def _choose_rows(self, *, leave_out: bool) -> np.ndarray:
         gaps: dict[int, str] = {}
