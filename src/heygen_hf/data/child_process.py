@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,9 @@ if can_fork():
     os.register_at_fork(after_in_child=_unlock_in_child)
 
 
+_alive: "weakref.WeakSet[ForkedChild]" = weakref.WeakSet()
+
+
 class ForkedChild:
     """Runs `function(*args, **kwargs)` for every `send`, one after the other, until it fails or is closed.
 
@@ -82,6 +86,9 @@ class ForkedChild:
     Raises:
         ChildFailedError: it does not start.
     """
+
+    pid: int
+    _connection: Connection
 
     def __init__(
         self,
@@ -111,12 +118,15 @@ class ForkedChild:
             if pid == 0:
                 try:
                     ours.close()
+                    for sibling in list(_alive):  # who would else not learn from us that our common parent is gone
+                        sibling._connection.close()
                     _serve(Connection(theirs, shared), function, memory_limit_bytes)
                 finally:
                     os._exit(0)
             theirs.close()
         self.pid = pid
         self._connection = Connection(ours, shared)
+        _alive.add(self)
         # unlike `atexit`, this also runs when a worker of multiprocessing ends: no zombie stays behind
         self._finalize = Finalize(self, _end, (pid, ours), exitpriority=10)
 
@@ -175,6 +185,7 @@ class ForkedChild:
 
     def close(self) -> int | None:
         """End the child; its wait status, None where it was ended before or belongs to another process."""
+        _alive.discard(self)
         return self._finalize()
 
 

@@ -55,6 +55,9 @@ class Connection:
         self._end = end
         self._shared = np.frombuffer(shared, dtype=np.uint8) if shared is not None else np.empty(0, dtype=np.uint8)
 
+    def close(self) -> None:
+        self._end.close()
+
     def fileno(self) -> int:
         return self._end.fileno()
 
