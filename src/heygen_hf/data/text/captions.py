@@ -166,7 +166,8 @@ def _count_tokens(
 ) -> None:
     # a half surrogate makes tokenizers raise
     readable = [caption.encode("utf-8", "replace").decode("utf-8") for caption in captions]
-    for row, token_ids in zip(rows, tokenizer(readable, verbose=False)["input_ids"], strict=True):
+    encoded = tokenizer(readable, verbose=False, return_attention_mask=False, return_token_type_ids=False)
+    for row, token_ids in zip(rows, encoded["input_ids"], strict=True):
         report.num_tokens += len(token_ids)
         if tokenizer.unk_token_id is not None:
             report.num_unknown_tokens += token_ids.count(tokenizer.unk_token_id)

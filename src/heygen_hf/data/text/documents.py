@@ -48,7 +48,14 @@ def tokenize_documents(
     encoded: Any = {"input_ids": []}
     if full:
         texts = [documents[number] for number in full]
-        encoded = tokenizer(texts, add_special_tokens=False, is_split_into_words=of_words, verbose=False)
+        encoded = tokenizer(
+            texts,
+            add_special_tokens=False,
+            is_split_into_words=of_words,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
     columns: dict[str, list] = {
         "input_ids": [[] for _ in documents],
         **{name: [0] * len(documents) for name in COUNTS},
