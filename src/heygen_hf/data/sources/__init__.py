@@ -1,8 +1,19 @@
 """Anything that holds captioned clips, opened into the same columns."""
 
+from heygen_hf.data.sources.export import ExportReport, export_to_parquet, export_to_webdataset, prepare_for_hub
 from heygen_hf.data.sources.locations import has_split
 from heygen_hf.data.sources.open import load_video_dataset, open_video_shards
 from heygen_hf.data.sources.shards import VideoShards
 from heygen_hf.data.sources.splits import split_by_clip
 
-__all__ = ["VideoShards", "has_split", "load_video_dataset", "open_video_shards", "split_by_clip"]
+__all__ = [
+    "ExportReport",
+    "VideoShards",
+    "export_to_parquet",
+    "export_to_webdataset",
+    "has_split",
+    "load_video_dataset",
+    "open_video_shards",
+    "prepare_for_hub",
+    "split_by_clip",
+]

@@ -1,5 +1,7 @@
 """The columns that every source is opened into, and the choices that lead to them."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -8,6 +10,7 @@ if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 RESERVED_COLUMNS = ("video", "text", "audio", "file_name", "source")
 """Columns that have a meaning of their own, so that no label column can bear their names."""
 
@@ -114,7 +117,18 @@ def make_dataset(columns: Mapping[str, Any], notes: Iterable[str]) -> "datasets.
     features = make_features(list(columns))
     arrays = [pa.chunked_array([column]) if isinstance(column, pa.Array) else column for column in columns.values()]
     table = pa.Table.from_arrays(arrays, schema=features.arrow_schema)
-    return datasets.Dataset(InMemoryTable(table), info=make_info(features, notes))
+    return datasets.Dataset(InMemoryTable(table), info=make_info(features, notes), fingerprint=_fingerprint(table))
+
+
+def _fingerprint(table: "pa.Table") -> str:
+    """A hash of the contents, for caches of what is made of the data set; `datasets` would pickle the table for it."""
+    content = hashlib.blake2b(str(table.schema).encode(), digest_size=8)
+    for column in table.columns:
+        for chunk in column.chunks:
+            content.update(f"{chunk.offset} {len(chunk)}".encode())
+            for buffer in chunk.buffers():
+                content.update(b"-" if buffer is None else buffer)
+    return content.hexdigest()
 
 
 def make_info(features: "datasets.Features", notes: Iterable[str]) -> "datasets.DatasetInfo":
@@ -136,6 +150,6 @@ def to_strings(values: Sequence[str]) -> "tuple[pa.Array, list[int]]":
     try:
         return pa.array(values, pa.string()), []
     except UnicodeEncodeError:
-        mended = [value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") for value in values]
+        mended = [_SURROGATE.sub("\ufffd", value) for value in values]
         changed = [row for row, (old, new) in enumerate(zip(values, mended, strict=True)) if old != new]
         return pa.array(mended, pa.string()), changed

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from heygen_hf.data.sources.files import is_clip, list_files
+from heygen_hf.data.sources.files import list_files
 from heygen_hf.data.sources.folder import SPLIT_NAMES, has_clips, is_split_folder, split_folder
-from heygen_hf.data.sources.metadata import METADATA_NAMES, find_metadata
+from heygen_hf.data.sources.metadata import find_metadata
 
 Source = str | os.PathLike
 EXPECTED = (
@@ -184,9 +184,3 @@ def choose_split(name: str, paths: Sequence[str], split: str | None) -> Location
         has = f"it has {', '.join(splits)}: name one of these, or None for all" if splits else "all of it is 'train'"
         raise ValueError(f"{name} has no split {split!r}; {has}")
     return Location(kind, name, chosen)
-
-
-def describe_unused(folder: Path) -> str:
-    """The first names in a folder without clips, for a message."""
-    names = sorted(name for name in list_files(folder).regular if not is_clip(name) and name not in METADATA_NAMES)
-    return ", ".join(names[:3]) or "nothing"

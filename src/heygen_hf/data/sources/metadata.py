@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heygen_hf.data.sources.columns import to_strings, to_text
+from heygen_hf.data.sources.metadata_arrow import read_quickly
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,8 +53,10 @@ def read_metadata(path: Path, wanted: Sequence[str]) -> Metadata:
         ".csv": _read_csv,
         ".parquet": _read_parquet,
     }
+    wanted = tuple(dict.fromkeys(wanted))
     try:
-        metadata = read[path.suffix](path, tuple(dict.fromkeys(wanted)))
+        quick = None if path.suffix == ".parquet" else read_quickly(path, wanted)
+        metadata = Metadata(path, *quick) if quick is not None else read[path.suffix](path, wanted)
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from None
     if not metadata.available or (metadata.columns and not len(next(iter(metadata.columns.values())))):

@@ -220,8 +220,3 @@ class VideoShards:
         from heygen_hf.data.sources.streaming import stream_shards
 
         return stream_shards(self)
-
-
-def chunk_ranges(num_rows: int, size: int) -> Iterator[range]:
-    """Ranges of at most `size` rows."""
-    return (range(start, min(start + size, num_rows)) for start in range(0, num_rows, size))
