@@ -17,6 +17,7 @@ from heygen_hf.cli.data import data_app
 from heygen_hf.cli.doctor import doctor
 from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
+from heygen_hf.cli.plan import plan
 from heygen_hf.cli.train import train
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ def _options(
 
 app.add_typer(data_app, name="data")
 app.command()(doctor)
+app.command()(plan)
 app.command()(train)
 app.command()(generate)
 app.command()(evaluate)

@@ -21,6 +21,7 @@ class DataReport:
         num_padded: clips among them with fewer frames than wanted, filled up by the pad policy.
         num_stored: clips among them held decoded in the frame store.
         num_decoded_each_time: clips among them too long to be held, decoded whenever they are drawn.
+        num_per_bucket: size → clips among them, where there are several sizes.
         skipped: `(file_name, reason)` of every row that is not used.
         warnings: anything else worth a sentence.
         store_path: folder of the frame store.
@@ -33,6 +34,7 @@ class DataReport:
     num_padded: int = 0
     num_stored: int = 0
     num_decoded_each_time: int = 0
+    num_per_bucket: dict[str, int] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     store_path: str | None = None
@@ -54,6 +56,8 @@ class DataReport:
             lines.append(f"  {self.num_padded} of them are too short and filled up by the pad policy")
         if self.num_decoded_each_time:
             lines.append(f"  {self.num_decoded_each_time} of them are long and decoded whenever they are drawn")
+        if self.num_per_bucket:
+            lines.append("  by size: " + ", ".join(f"{name} {n}" for name, n in sorted(self.num_per_bucket.items())))
         lines += [f"  note: {warning}" for warning in self.warnings]
         if self.skipped:
             lines.append(f"  {len(self.skipped)} are skipped:")
@@ -68,6 +72,7 @@ class DataReport:
             "num_padded": self.num_padded,
             "num_stored": self.num_stored,
             "num_decoded_each_time": self.num_decoded_each_time,
+            "num_per_bucket": dict(self.num_per_bucket),
             "skipped": [{"file_name": file_name, "reason": reason} for file_name, reason in self.skipped],
             "warnings": list(self.warnings),
             "store_path": self.store_path,

@@ -141,7 +141,14 @@ class VideoProcessor(BaseImageProcessor):
         if any(not std > 0 for std in np.atleast_1d(self.image_std)):
             raise ValueError(f"image_std is {self.image_std!r}; expected values above 0")
 
-    def select_frames(self, total_frames: int, frame_rate: float, *, seed: int | None = None) -> FrameSelection:
+    def select_frames(
+        self,
+        total_frames: int,
+        frame_rate: float,
+        *,
+        seed: int | None = None,
+        timestamps_seconds: np.ndarray | None = None,
+    ) -> FrameSelection:
         """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed`
         alone.
 

@@ -4,7 +4,7 @@ import importlib
 from types import ModuleType
 
 # name in a recipe -> module that has SECTIONS (section name -> type)
-# and run(recipe, *, resume, overwrite, command)
+# and run(recipe, *, resume, overwrite, command), and may have plan(recipe, *, measure)
 TASKS: dict[str, str] = {
     "text_to_video": "heygen_hf.tasks.text_to_video",
 }

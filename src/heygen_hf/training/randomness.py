@@ -70,10 +70,9 @@ def draw_noise(
 def positions_in_global_batch(
     *, batch_size: int, nominal_batch_size: int, micro_step: int, rank: int, world_size: int
 ) -> list[int]:
-    """Positions of a process's `micro_step`-th micro-batch: the order in which the samples left the sampler.
+    """Positions of the samples of a process's `micro_step`-th micro-batch in the global batch of the step.
 
-    Accelerate deals consecutive batches to consecutive ranks, so batch n of a step is rank `n % world_size`'s
-    micro-batch `n // world_size`.
+    `EpochBatches` deals the samples of a micro-batch to the processes in turn, like cards.
     """
-    first = (micro_step * world_size + rank) * nominal_batch_size
-    return list(range(first, first + batch_size))
+    first = micro_step * world_size * nominal_batch_size + rank
+    return [first + sample * world_size for sample in range(batch_size)]

@@ -1,4 +1,4 @@
-"""Where the time of a training run goes: samples/s, tokens/s and the share spent waiting for data."""
+"""Where the time of a training run goes: samples/s, tokens/s, padding, and the share spent waiting for data."""
 
 import time
 from collections.abc import Iterator
@@ -18,11 +18,16 @@ class ThroughputMeter:
         self._waiting_seconds = 0.0
         self._samples = 0
         self._tokens = 0
+        self._padding_tokens = 0
 
     def add(self, *, samples: int, tokens: int) -> None:
-        """Count a micro-batch over all processes."""
+        """Count a micro-batch over all processes; `tokens` includes the padding."""
         self._samples += samples
         self._tokens += tokens
+
+    def add_padding(self, tokens: int) -> None:
+        """Count tokens that only fill up a batch."""
+        self._padding_tokens += tokens
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -43,11 +48,12 @@ class ThroughputMeter:
             self._excluded_seconds += time.perf_counter() - start
 
     def read(self) -> dict[str, float]:
-        """`samples_per_second`, `tokens_per_second`, `data_wait_share` since the last reading; then counts anew."""
+        """Figures since the last reading; then counts anew."""
         seconds = max(time.perf_counter() - self._started - self._excluded_seconds, 1e-9)
         figures = {
             "samples_per_second": round(self._samples / seconds, 2),
             "tokens_per_second": round(self._tokens / seconds, 1),
+            "padding_share": round(self._padding_tokens / max(1, self._tokens), 4),
             "data_wait_share": round(self._waiting_seconds / seconds, 4),
         }
         self.reset()

@@ -31,6 +31,8 @@ class VideoGenerationTrainingArguments(TrainingArguments):
             `step_schedule_factor`; when given, they replace `lr_scheduler_type`.
         ema_decay: of the averaged weights that are sampled, evaluated and exported; None trains without an average.
         eval_timesteps: the fixed timesteps of the validation loss.
+        tokens_per_batch: video tokens of one process's batch, in place of `per_device_train_batch_size`: clips of a
+            larger size then make smaller batches. For data with buckets.
         max_eval_clips: at most so many validation clips per evaluation; None for all.
         sample_steps: write sample videos every so many optimiser steps; 0 for never.
         compile_blocks: compile each transformer block ("auto": when a compiler is there and the run has at least
@@ -59,6 +61,7 @@ class VideoGenerationTrainingArguments(TrainingArguments):
     step_schedule_factor: float = 0.1
     ema_decay: float | None = 0.999
     eval_timesteps: list[float] = field(default_factory=lambda: [0.1, 0.3, 0.5, 0.7, 0.9])
+    tokens_per_batch: int | None = None
     max_eval_clips: int | None = 256
     sample_steps: int = 0
     compile_blocks: Literal["auto", "always", "never"] = "auto"

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, PreTrainedModel, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
+from heygen_hf.data.loading import ClipLoader, take_problems
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
 from heygen_hf.training.callbacks import SampleVideos, SetDataEpoch, UpdateAverage
 from heygen_hf.training.checkpoints import (
@@ -25,7 +26,7 @@ from heygen_hf.training.checkpoints import (
     publish_checkpoint,
 )
 from heygen_hf.training.ema import ExponentialMovingAverage
-from heygen_hf.training.epoch_sampler import EpochSampler
+from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
 from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
 from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
@@ -44,8 +45,10 @@ class VideoGenerationTrainer(Trainer):
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
     - EMA weights (`ema_decay`), saved beside the raw ones, used by `evaluate` and inside `with trainer.ema_weights():`.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
+    - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many); a clip that can no longer be
+      read is replaced, named and kept in `replaced_clips`.
     - Checkpoints are complete or absent; the last good one survives a kill during a save.
-    - `samples_per_second`, `tokens_per_second` and `data_wait_share` beside every logged loss.
+    - `samples_per_second`, `tokens_per_second`, `padding_share` and `data_wait_share` beside every logged loss.
 
     Args:
         model: the generator.
@@ -72,7 +75,8 @@ class VideoGenerationTrainer(Trainer):
         self._micro_step = 0
         self._last_step = -1
         self._eval_position = 0
-        self._sampler: EpochSampler | None = None
+        self._loader: ClipLoader | None = None
+        self.replaced_clips: dict[str, str] = {}
         if args.n_gpu > 1:
             raise ValueError(
                 f"{args.n_gpu} GPUs in one process are not supported: start one process each, with accelerate launch "
@@ -129,28 +133,65 @@ class VideoGenerationTrainer(Trainer):
             )
         return loss
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
-        """Order by (seed, epoch), every epoch filled to whole global batches, so that no rank count changes it."""
-        dataset = self.train_dataset if train_dataset is None else train_dataset
-        self._sampler = EpochSampler(len(dataset), multiple_of=self.global_batch_size, seed=self.args.data_seed)
-        return self._sampler
+    # Data.
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Batches in an order of (seed, epoch), dealt to the processes here and not by Accelerate."""
+        self._loader = self._build_loader(self.train_dataset, self.args.per_device_train_batch_size, for_training=True)
+        return self._loader
+
+    def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        if len(getattr(dataset, "buckets", ())) < 2:
+            return super().get_eval_dataloader(eval_dataset)
+        return self._build_loader(dataset, self.args.per_device_eval_batch_size, for_training=False)
+
+    def _build_loader(self, dataset: Any, batch_size: int, *, for_training: bool) -> ClipLoader:
+        return build_loader(
+            dataset,
+            args=self.args,
+            batch_size=batch_size,
+            collate=self.data_collator,
+            count_tokens=self.generator_config.count_tokens,
+            process_index=self.accelerator.process_index,
+            num_processes=self.accelerator.num_processes,
+            for_training=for_training,
+        )
 
     def _set_data_epoch(self, epoch: int) -> None:
-        # Accelerate passes the epoch on in one process only, and not when it skips batches on resume.
-        for part in (self._sampler, self.train_dataset):
+        # Also the data set's: on resume Trainer wraps the loader in a plain one that skips batches.
+        for part in (self._loader, self.train_dataset):
             if hasattr(part, "set_epoch"):
                 part.set_epoch(epoch)
 
     def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
         with self.throughput.waiting():
-            return super().get_batch_samples(*args, **kwargs)
+            batches, num_items = super().get_batch_samples(*args, **kwargs)
+        for batch in batches:
+            self._report_replaced(take_problems(batch))
+            self._count_padding(batch)
+        if self._loader is not None:
+            self._report_replaced(list(self._loader.problems.items()))
+        return batches, num_items
+
+    def _count_padding(self, batch: dict[str, Any]) -> None:
+        mask = batch.get("attention_mask")
+        if mask is not None and mask.device.type == "cpu":  # a sum on a GPU would wait for it
+            self.throughput.add_padding(int(mask.numel() - mask.sum()) * self.accelerator.num_processes)
+
+    def _report_replaced(self, problems: list[tuple[str, str]]) -> None:
+        """Name each clip that could not be read, once, when another takes its place."""
+        for name, reason in problems:
+            if name not in self.replaced_clips:
+                self.replaced_clips[name] = reason
+                print(f"warning: {name!r} cannot be read any more and another clip takes its place: {reason}")
 
     def _next_positions(self, batch_size: int) -> list[int]:
         if self.state.global_step != self._last_step:
             self._last_step, self._micro_step = self.state.global_step, 0
         positions = positions_in_global_batch(
             batch_size=batch_size,
-            nominal_batch_size=self.args.per_device_train_batch_size,
+            nominal_batch_size=self._largest_batch_size,
             micro_step=self._micro_step,
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
@@ -161,8 +202,14 @@ class VideoGenerationTrainer(Trainer):
     @property
     def global_batch_size(self) -> int:
         """Samples of an optimiser step over all processes."""
-        args = self.args
-        return args.per_device_train_batch_size * args.gradient_accumulation_steps * self.accelerator.num_processes
+        return self._largest_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
+
+    @property
+    def _largest_batch_size(self) -> int:
+        """Samples of a process's batch; of the largest one where clips differ in size."""
+        if self._loader is None:
+            return self.args.per_device_train_batch_size
+        return self._loader.batches.largest_batch_size
 
     def _count_tokens(self, inputs: dict[str, Any]) -> None:
         batch, frames, _, height, width = inputs["pixel_values"].shape

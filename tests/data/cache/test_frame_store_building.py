@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from heygen_hf.data import FrameStore, open_frame_store, write_video
+from heygen_hf.data import BucketSet, FrameStore, open_frame_store, write_video
 from heygen_hf.data.cache.frame_store import StoredClip
 from heygen_hf.processing import VideoProcessor
 
@@ -23,7 +23,7 @@ def paths_of(folder: Path) -> list[str]:
 def open_store(folder: Path, cache: Path, *, max_clip_mebibytes: float = 32.0, **fields):
     return open_frame_store(
         paths_of(folder),
-        processor=VideoProcessor(**PROCESSOR | fields),
+        buckets=BucketSet.of_processor(VideoProcessor(**PROCESSOR | fields)),
         cache_dir=cache,
         max_clip_mebibytes=max_clip_mebibytes,
         progress=False,
@@ -79,17 +79,18 @@ def test_a_larger_set_takes_over_what_is_decoded_already(clip_folder, random_fra
     folder, cache = clip_folder(3), tmp_path / "cache"
     open_store(folder, cache)
     write_video(folder / "3.mp4", random_frames(8, seed=3), lossless=True)
-    decoded = []
+    decoded = tmp_path / "decoded"
 
-    def counting(path, **options):
-        decoded.append(Path(path).name)
+    def counting(path, **options):  # in another process
+        with decoded.open("a") as log:
+            log.write(Path(path).name)
         return decode_for_store(path, **options)
 
     from heygen_hf.data.cache.frame_store_building import decode_for_store
 
     monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.decode_for_store", counting)
     store, clips, _ = open_store(folder, cache)
-    assert decoded == ["3.mp4"]
+    assert decoded.read_text() == "3.mp4"
     for number, clip in enumerate(clips):
         assert torch.equal(pixels_of(store, clip), random_frames(8, seed=number)[:4])
 
@@ -99,7 +100,9 @@ def test_copies_share_their_pixels_and_refused_paths_have_their_reason(clip_fold
     (folder / "copy.mp4").write_bytes((folder / "0.mp4").read_bytes())
     processor = VideoProcessor(**PROCESSOR)
     paths = [*paths_of(folder), None, str(folder / "gone.mp4"), str(folder)]
-    store, clips, _ = open_frame_store(paths, processor=processor, cache_dir=tmp_path / "cache", progress=False)
+    store, clips, _ = open_frame_store(
+        paths, buckets=BucketSet.of_processor(processor), cache_dir=tmp_path / "cache", progress=False
+    )
     assert len(store) == 1
     assert clips[0] == clips[1]
     assert [clip.problem for clip in clips[2:]] == [
@@ -113,7 +116,7 @@ def test_long_clips_are_not_held_unless_the_same_frames_are_always_drawn(clip_fo
     folder = clip_folder(1, num_frames=40)
     limit = 39 * 3 * 16 * 16 / 2**20
     _, clips, _ = open_store(folder, tmp_path / "cache", frame_position="random", max_clip_mebibytes=limit)
-    assert clips[0] == StoredClip(offset=None, total_frames=40, frame_rate=8.0)
+    assert clips[0] == StoredClip(offset=None, total_frames=40, frame_rate=8.0, source_size=(16, 16))
     store, clips, _ = open_store(folder, tmp_path / "cache", frame_position="uniform", max_clip_mebibytes=limit)
     assert torch.equal(pixels_of(store, clips[0]), random_frames(40)[[0, 13, 26, 39]])
 

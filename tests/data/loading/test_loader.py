@@ -58,7 +58,8 @@ def test_resuming_at_random_positions_continues_the_sequence(kind, num_workers):
     straight = samples(make_loader(kind, num_workers=0), epochs=3)
     per_epoch = len(make_loader(kind, num_workers=0))
     assert len(straight) == 3 * per_epoch
-    positions = random.Random(0).sample(range(len(straight)), 5 if num_workers else 50)
+    generator = random.Random(0)
+    positions = [generator.randrange(len(straight)) for _ in range(5 if num_workers else 50)]
     for position in positions:
         loader = make_loader(kind, num_workers=num_workers)
         loader.load_state_dict(state_after(position, kind=kind))

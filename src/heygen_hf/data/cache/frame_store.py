@@ -25,8 +25,10 @@ class StoredClip:
     Attributes:
         offset: where its pixels start, in bytes; None where they are not held.
         shape: of its pixels, `(frames, channels, height, width)`.
-        total_frames: frames of the file, as far as they were read.
-        frame_rate: of the file.
+        total_frames: frames of the file, as far as they were read; with `target_fps`, of those at that rate.
+        frame_rate: of those frames.
+        source_size: height and width of the file's frames.
+        bucket: which size it is brought to.
         problem: why it cannot be used; None where it can.
     """
 
@@ -34,6 +36,8 @@ class StoredClip:
     shape: tuple[int, int, int, int] = (0, 3, 0, 0)
     total_frames: int = 0
     frame_rate: float = 1.0
+    source_size: tuple[int, int] = (0, 0)
+    bucket: int = 0
     problem: str | None = None
 
     @property
@@ -64,18 +68,23 @@ class FrameStore:
                 shapes = index.get_tensor("shapes").tolist()
                 totals = index.get_tensor("total_frames").tolist()
                 rates = index.get_tensor("frame_rates").tolist()
+                sizes = index.get_tensor("source_sizes").tolist()
+                buckets = index.get_tensor("buckets").tolist()
             problems = json.loads(facts["problems"])
             if (self.folder / PIXELS_FILE).stat().st_size != int(facts["num_bytes"]):
                 raise ValueError("the pixels have another length")
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
             raise ValueError(f"the frame store {self.folder} is damaged ({error}); delete it") from error
         clips = {}
-        for row, (offset, shape, total, rate) in enumerate(zip(offsets, shapes, totals, rates, strict=True)):
+        facts_of_row = zip(offsets, shapes, totals, rates, sizes, buckets, strict=True)
+        for row, (offset, shape, total, rate, size, bucket) in enumerate(facts_of_row):
             clips[hashes[row].tobytes()] = StoredClip(
                 offset=None if offset < 0 else offset,
                 shape=tuple(shape),
                 total_frames=total,
                 frame_rate=rate,
+                source_size=tuple(size),
+                bucket=bucket,
                 problem=problems.get(str(row)),
             )
         return clips
@@ -128,6 +137,8 @@ def write_index(path: Path, clips: dict[bytes, StoredClip], *, num_bytes: int) -
             "shapes": np.array([clip.shape for clip in rows], dtype=np.int64).reshape(-1, 4),
             "total_frames": np.array([clip.total_frames for clip in rows], dtype=np.int64),
             "frame_rates": np.array([clip.frame_rate for clip in rows], dtype=np.float64),
+            "source_sizes": np.array([clip.source_size for clip in rows], dtype=np.int64).reshape(-1, 2),
+            "buckets": np.array([clip.bucket for clip in rows], dtype=np.int64),
         },
         path,
         metadata={"num_bytes": str(num_bytes), "problems": json.dumps(problems)},

@@ -14,68 +14,74 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from filelock import FileLock
 
+from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.cache.clip_decoding import DecodedClip, decode_for_store, store_settings
-from heygen_hf.data.cache.content_hash import hash_files
+from heygen_hf.data.cache.content_hash import hash_videos
 from heygen_hf.data.cache.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
 from heygen_hf.data.parallel import map_in_workers
-
-if TYPE_CHECKING:
-    from heygen_hf.processing import VideoProcessor
 
 logger = logging.getLogger(__name__)
 
 
 def open_frame_store(
-    paths: Sequence[str | None],
+    videos: Sequence[Any],
     *,
-    processor: "VideoProcessor",
+    buckets: BucketSet,
     cache_dir: str | os.PathLike,
     max_clip_mebibytes: float = 32.0,
     max_store_gibibytes: float = 64.0,
+    decode_time_limit_seconds: float = 60.0,
     num_workers: int | None = None,
     progress: bool = True,
 ) -> tuple[FrameStore, list[StoredClip], bool]:
     """Open the store of these clips, and build it first where it is not there yet.
 
     Args:
-        paths: of the clips; None for one that is refused.
+        videos: path or bytes of each clip; None for one that is refused. It may be lazy.
+        buckets: the sizes clips are brought to.
         cache_dir: where stores lie; created.
         max_clip_mebibytes: longer clips are not held but decoded each time they are drawn.
         max_store_gibibytes: nor are clips beyond this size in all.
+        decode_time_limit_seconds: a clip whose decoder takes longer cannot be used.
         num_workers: processes that decode; None for one per core.
 
     Returns:
-        The store, what is known of each path, and whether the store was there already.
+        The store, what is known of each clip, and whether the store was there already.
 
     Raises:
         OSError: the cache folder cannot be written, or the disk is full; stores that exist stay valid.
     """
-    hashes = hash_files(paths)
-    path_of = {
-        content: path
-        for content, path in zip(hashes, paths, strict=True)
-        if isinstance(content, bytes) and path is not None
-    }
+    hashes = hash_videos(videos)
+    row_of = {content: row for row, content in enumerate(hashes) if isinstance(content, bytes)}
     max_clip_bytes, max_bytes = int(max_clip_mebibytes * 2**20), int(max_store_gibibytes * 2**30)
-    settings = store_settings(processor) | {"max_clip_bytes": max_clip_bytes, "max_bytes": max_bytes}
+    settings = store_settings(buckets) | {"max_clip_bytes": max_clip_bytes, "max_bytes": max_bytes}
     settings_key = _short_hash(json.dumps(settings, sort_keys=True).encode())
-    folder = Path(cache_dir) / f"frames-{settings_key}-{_short_hash(b''.join(sorted(path_of)))}"
+    folder = Path(cache_dir) / f"frames-{settings_key}-{_short_hash(b''.join(sorted(row_of)))}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".frames-{settings_key}.lock"):
             store = _open_if_whole(folder)
             reused = store is not None
             if store is None:
-                decode = partial(decode_for_store, processor=processor, max_bytes=max_clip_bytes)
-                _build(folder, path_of, decode, max_bytes=max_bytes, num_workers=num_workers, progress=progress)
+                decode = partial(decode_for_store, buckets=buckets, max_bytes=max_clip_bytes)
+                workers = partial(
+                    map_in_workers,
+                    decode,
+                    description="Decoding clips",
+                    num_workers=num_workers,
+                    progress=progress,
+                    time_limit_seconds=decode_time_limit_seconds,
+                    on_failure=_failed,
+                )
+                _build(folder, videos, row_of, workers, max_bytes=max_bytes)
                 store = FrameStore(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:
@@ -106,14 +112,32 @@ def _open_if_whole(folder: Path) -> FrameStore | None:
         return None
 
 
+def _failed(_: Any, reason: str) -> DecodedClip:
+    return DecodedClip(problem=reason)
+
+
+class _Rows(Sequence):
+    """Some rows of a sequence that may be lazy."""
+
+    def __init__(self, videos: Sequence[Any], rows: list[int]) -> None:
+        self.videos, self.rows = videos, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: Any) -> Any:
+        if isinstance(position, slice):
+            return [self.videos[row] for row in self.rows[position]]
+        return self.videos[self.rows[position]]
+
+
 def _build(
     folder: Path,
-    path_of: dict[bytes, str],
-    decode: "partial[DecodedClip]",
+    videos: Sequence[Any],
+    row_of: dict[bytes, int],
+    decode_all: Callable[[Sequence[Any]], Iterator[DecodedClip]],
     *,
     max_bytes: int,
-    num_workers: int | None,
-    progress: bool,
 ) -> None:
     """Write a store and move it to its place. The caller holds the lock."""
     same_settings = folder.name.rsplit("-", 1)[0]
@@ -122,8 +146,8 @@ def _build(
     partial_folder = folder.with_name(f".{folder.name}.partial")
     partial_folder.mkdir()
     try:
-        found = _held_elsewhere(folder, path_of)
-        missing = [content for content in path_of if content not in found]
+        found = _held_elsewhere(folder, row_of)
+        missing = [content for content in row_of if content not in found]
         clips: dict[bytes, StoredClip] = {}
         with open(partial_folder / PIXELS_FILE, "wb") as file:
             end = 0
@@ -133,15 +157,15 @@ def _build(
                     known = replace(known, offset=end)
                     end += known.num_bytes
                 clips[content] = known
-            decoded_clips = map_in_workers(
-                decode,
-                [path_of[content] for content in missing],
-                description="Decoding clips",
-                num_workers=num_workers,
-                progress=progress,
-            )
+            decoded_clips = decode_all(_Rows(videos, [row_of[content] for content in missing]))
             for content, clip in zip(missing, decoded_clips, strict=True):
-                known = StoredClip(total_frames=clip.total_frames, frame_rate=clip.frame_rate, problem=clip.problem)
+                known = StoredClip(
+                    total_frames=clip.total_frames,
+                    frame_rate=clip.frame_rate,
+                    source_size=clip.source_size,
+                    bucket=clip.bucket,
+                    problem=clip.problem,
+                )
                 if clip.frames is not None and end + clip.frames.nbytes <= max_bytes:
                     known = replace(known, offset=end, shape=clip.frames.shape)
                     clip.frames.tofile(file)

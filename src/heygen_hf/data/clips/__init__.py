@@ -1,7 +1,20 @@
-"""Prepared clips as a data set, and the batches made of them."""
+"""Clips as data sets, prepared or streamed, and the batches made of them."""
 
 from heygen_hf.data.clips.collators import VideoTextCollator, class_names
-from heygen_hf.data.clips.dataset import VideoClipDataset, prepare_clips
+from heygen_hf.data.clips.dataset import VideoClipDataset
+from heygen_hf.data.clips.finishing import ClipOptions
+from heygen_hf.data.clips.prepare import prepare_clips
 from heygen_hf.data.clips.repeated import RepeatedClips
+from heygen_hf.data.clips.streamed import StreamedClipDataset
+from heygen_hf.data.clips.subset import ClipSubset
 
-__all__ = ["RepeatedClips", "VideoClipDataset", "VideoTextCollator", "class_names", "prepare_clips"]
+__all__ = [
+    "ClipOptions",
+    "ClipSubset",
+    "RepeatedClips",
+    "StreamedClipDataset",
+    "VideoClipDataset",
+    "VideoTextCollator",
+    "class_names",
+    "prepare_clips",
+]

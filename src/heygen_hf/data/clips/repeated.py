@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.clips.dataset import VideoClipDataset
 
 
 class RepeatedClips(Dataset):
     """`clips` several times over in one epoch: item i is clip `i % len(clips)`.
 
-    Repetitions within an epoch show the frames of further epochs of the clips alone, so random frames and crops differ
-    between them.
+    Repetitions within an epoch show the frames of further epochs of the clips alone, so random frames, crops and
+    augmentation differ between them.
 
     Args:
         clips: what is repeated.
@@ -30,6 +32,16 @@ class RepeatedClips(Dataset):
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, of which each holds `times` of the clips' own."""
         self._epoch.fill_(epoch)
+
+    @property
+    def buckets(self) -> BucketSet:
+        """The sizes of the clips."""
+        return self.clips.buckets
+
+    @property
+    def bucket_of_row(self) -> np.ndarray:
+        """int64 `(rows,)`, the size of each."""
+        return np.tile(self.clips.bucket_of_row, self.times)
 
     def __len__(self) -> int:
         return len(self.clips) * self.times

@@ -2,8 +2,9 @@
 
 from heygen_hf.tasks.text_to_video.evaluation import evaluate
 from heygen_hf.tasks.text_to_video.model import build_model
+from heygen_hf.tasks.text_to_video.plan import plan
 from heygen_hf.tasks.text_to_video.recipe import SECTIONS
 from heygen_hf.tasks.text_to_video.story import TrainedRun, run
 from heygen_hf.tasks.video_files import generate
 
-__all__ = ["SECTIONS", "TrainedRun", "build_model", "evaluate", "generate", "run"]
+__all__ = ["SECTIONS", "TrainedRun", "build_model", "evaluate", "generate", "plan", "run"]

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from heygen_hf.hub import CardFacts, SampleImage, attribute_metrics, write_card
+from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_folder import RunFolder, read_json
-from heygen_hf.tasks.text_to_video.data import PreparedData
 from heygen_hf.tasks.text_to_video.recipe import with_defaults
 from heygen_hf.training import VideoGenerationTrainer
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attribute_judges
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.text_to_video.card import write_run_card
-from heygen_hf.tasks.text_to_video.data import PreparedData, prepare_data
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 SEEN, UNSEEN = "seen", "unseen"
@@ -143,7 +143,7 @@ def evaluation_prompts(
 
     A combination is seen when a training clip has it. Its caption is that of the first test clip that has it.
     """
-    trained = set(_combinations(data.train, columns))
+    trained = set(_combinations(data.labelled_train, columns))
     captions: dict[tuple[str, ...], str] = {}
     for combination, text in zip(_combinations(data.test, columns), data.test.texts, strict=True):
         captions.setdefault(combination, text)
@@ -165,7 +165,7 @@ def _judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor:
     if (folder.judges / "judges.json").is_file():
         return AttributeJudges.from_pretrained(folder.judges)
     judges = train_attribute_judges(
-        data.train,
+        data.labelled_train.without_augmentation(),
         data.validation or data.test,
         label_columns=recipe.data.label_columns,
         processor=processor,
@@ -179,7 +179,7 @@ def _judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor:
 def _judge_real_clips(
     judges: AttributeJudges, data: PreparedData, columns: Sequence[str], *, processor: VideoProcessor
 ) -> dict[str, Any]:
-    trained = set(_combinations(data.train, columns))
+    trained = set(_combinations(data.labelled_train, columns))
     groups = [SEEN if combination in trained else UNSEEN for combination in _combinations(data.test, columns)]
     references = {column: data.test.labels[column] for column in columns}
     return attribute_accuracy(judges.predict_dataset(data.test, processor=processor), references, groups=groups)

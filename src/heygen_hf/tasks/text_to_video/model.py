@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerBase
 from heygen_hf.data import load_tokenizer
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerForVideoGeneration
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.text_to_video.data import PreparedData
 
 
 def check_sizes(recipe: Recipe) -> None:

@@ -1,12 +1,13 @@
 """The sections of a text-to-video recipe."""
 
 import dataclasses
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 from huggingface_hub.dataclasses import strict
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig
+from heygen_hf.tasks.clip_data import DataSection, ProcessorSection
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.training import VideoGenerationTrainingArguments
 
@@ -26,52 +27,6 @@ class ModelSection(VideoTransformerConfig):
 
     pretrained: str | None = None
     attn_implementation: str = "auto"
-
-
-@dataclass(kw_only=True)
-class DataSection:
-    """Where the clips are and how they are read.
-
-    Args:
-        train: folder with `metadata.jsonl` or `.csv`; its `train/` subfolder when it has one.
-        validation: folder for the validation loss; by default the `validation/` subfolder beside `train/`, else
-            `validation_share` of the training clips.
-        test: folder with real clips to judge by; by default the `test/` subfolder, else the validation clips.
-        caption_column, label_columns: columns of the metadata.
-        max_bad_share: more unusable files than this share stop the run before it starts.
-        tokenizer: name or folder of a tokenizer; by default a small one is built from the training captions.
-        max_caption_tokens: longer captions are cut, which is counted and said; saved with the tokenizer.
-        cache_dir: where decoded clips are kept; by default the user's cache folder.
-        num_workers: data loader workers; None decides by whether clips are decoded as they are drawn.
-    """
-
-    train: str
-    validation: str | None = None
-    test: str | None = None
-    caption_column: str = "text"
-    label_columns: list[str] = field(default_factory=list)
-    validation_share: float = 0.05
-    max_bad_share: float = 0.1
-    tokenizer: str | None = None
-    max_caption_tokens: int = 128
-    cache_dir: str | None = None
-    num_workers: int | None = None
-
-
-@dataclass(kw_only=True)
-class ProcessorSection:
-    """The fields of `VideoProcessor`."""
-
-    num_frames: int = 16
-    temporal_stride: int = 1
-    target_fps: float | None = None
-    frame_position: Literal["start", "center", "random", "uniform"] = "random"
-    pad_policy: Literal["repeat_last", "loop", "zero", "drop"] = "repeat_last"
-    height: int = 64
-    width: int = 64
-    resize_mode: Literal["cover", "contain", "stretch", "none"] = "cover"
-    crop_position: Literal["center", "random"] = "center"
-    interpolation: Literal["bilinear", "bicubic", "area", "nearest"] = "bilinear"
 
 
 @dataclass(kw_only=True)

@@ -14,10 +14,10 @@ from transformers.trainer_utils import IntervalStrategy, set_seed
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import check_labels, prepare_data
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video.card import run_facts, write_run_card
-from heygen_hf.tasks.text_to_video.data import check_labels, prepare_data
 from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes

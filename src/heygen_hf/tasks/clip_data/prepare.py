@@ -1,0 +1,214 @@
+"""The clips of a recipe: opened, checked, split, decoded once."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from heygen_hf.data.clips import (
+    ClipOptions,
+    ClipSubset,
+    RepeatedClips,
+    StreamedClipDataset,
+    VideoClipDataset,
+    prepare_clips,
+)
+from heygen_hf.data.report import DataReport
+from heygen_hf.data.sources import has_split, load_video_dataset, split_by_clip
+from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, read_labels
+from heygen_hf.processing import VideoProcessor, shuffled_indices
+from heygen_hf.tasks.clip_data.section import DataSection
+from heygen_hf.tasks.clip_data.sizes import bucket_set
+
+_CAPTIONS_LOOKED_AT = 2000  # of streamed clips, to build a tokenizer from
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Clips ready to train on, and the account of every file.
+
+    Attributes:
+        train: clips.
+        validation: others; None where there is one clip only, which cannot be split, or where clips are streamed and
+            no validation split is named.
+        test: real clips that judge generated ones; the validation or training clips when there are no others.
+        reports: split → `DataReport`; of streamed clips nothing is known beforehand.
+        captions: training captions, of streamed clips a sample.
+        source: the folder's own name, without the path to it.
+        num_workers: for the data loader.
+    """
+
+    train: VideoClipDataset | StreamedClipDataset
+    validation: VideoClipDataset | None
+    test: VideoClipDataset | StreamedClipDataset
+    reports: dict[str, DataReport]
+    captions: list[str]
+    source: str
+    num_workers: int
+
+    @property
+    def labelled_train(self) -> VideoClipDataset:
+        """The training clips with their label columns, which a judge learns from."""
+        if isinstance(self.train, StreamedClipDataset):
+            raise ValueError("judges need to know all labels, and streamed clips do not; set data.streaming=false")
+        return self.train
+
+    def training_set(self, *, at_least: int) -> Dataset:
+        """The training clips; fewer than one batch are repeated to fill it, which is said aloud."""
+        times = -(-at_least // len(self.train))
+        if times == 1 or isinstance(self.train, StreamedClipDataset):
+            return self.train
+        print(f"{len(self.train)} clips are fewer than a batch of {at_least}: each is drawn {times} times an epoch.")
+        return RepeatedClips(self.train, times=times)
+
+    def sample_prompts(self, count: int) -> list[str]:
+        """The first `count` different validation captions."""
+        return list(dict.fromkeys(self.validation.texts if self.validation else self.captions))[:count]
+
+    def validation_subset(self, max_clips: int | None) -> Dataset | None:
+        """At most so many validation clips, evenly spread."""
+        if self.validation is None:
+            return None
+        total = len(self.validation)
+        if max_clips is None or total <= max_clips:
+            return self.validation
+        return ClipSubset(self.validation, [i * total // max_clips for i in range(max_clips)])
+
+
+def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, is_main: bool) -> PreparedData:
+    """Open and decode what the recipe's `data` section names, and say what became of it.
+
+    Raises:
+        ValueError: nothing usable, or more unusable files than `max_bad_share`.
+    """
+    said: list[str] = []
+    reports: dict[str, DataReport] = {}
+    clips: dict[str, Any] = {}
+    tables = _open_splits(section, seed=seed)
+    options: dict[str, Any] = {
+        "processor": processor,
+        "seed": seed,
+        "buckets": bucket_set(section, processor),
+        "cache_dir": section.cache_dir or default_cache_dir(),
+        "max_bad_share": section.max_bad_share,
+        "max_clip_mebibytes": section.max_clip_mebibytes,
+        "decode_time_limit_seconds": section.decode_time_limit_seconds,
+    }
+    if section.streaming:
+        clips["train"] = _streamed(section, processor=processor, seed=seed)
+        said.append(
+            f"train: {len(clips['train'])} clips in {len(clips['train'].num_rows_per_shard)} shards, streamed: what "
+            "cannot be read is found out, named and replaced while training"
+        )
+        if "validation" not in tables:
+            said.append("no data.validation: streamed clips are not split, so there is no validation loss")
+    elif "validation" not in tables:
+        # Looked at as a whole first: one bad file must not weigh as all of a small validation split.
+        _, reports["train"] = prepare_clips(tables["train"], **options)
+        skipped = {file_name for file_name, _ in reports["train"].skipped}
+        usable = [row for row, name in enumerate(tables["train"]["file_name"]) if name not in skipped]
+        tables["train"], tables["validation"] = split_by_clip(
+            tables["train"].select(usable), validation_share=section.validation_share, seed=seed
+        )
+        if tables["validation"] is None:
+            said.append("there is one clip only: none is set apart, so there is no validation loss")
+            del tables["validation"]
+        else:
+            said.append(f"no data.validation: {len(tables['validation'])} clips are set apart for the validation loss")
+    if "test" not in tables and section.label_columns:
+        said.append("no data.test: generated videos are judged against the validation clips")
+
+    for split, table in tables.items():
+        augmentation = section.augmentation if split == "train" else None
+        clips[split], report = prepare_clips(table, augmentation=augmentation, **options)
+        if split in reports:
+            report.skipped, report.num_rows = reports[split].skipped, report.num_rows + len(reports[split].skipped)
+        reports[split] = report
+        said.append(f"{split}: {reports[split].summary()}")
+    if is_main:
+        print("\n".join(said))
+    return PreparedData(
+        train=clips["train"],
+        validation=clips.get("validation"),
+        test=clips.get("test") or clips.get("validation") or clips["train"],
+        reports=reports,
+        captions=_captions(clips["train"], seed=seed),
+        source=", ".join(Path(source).name for source in _sources(section)),
+        num_workers=default_workers(section, reports.values()),
+    )
+
+
+def _sources(section: DataSection) -> list[str]:
+    return [section.train] if isinstance(section.train, str) else section.train
+
+
+def _open_splits(section: DataSection, *, seed: int) -> dict[str, Any]:
+    """Split → table, of all splits that are not streamed."""
+    columns = {"caption_column": section.caption_column, "label_columns": section.label_columns}
+    tables: dict[str, Any] = {}
+    if not section.streaming:
+        mixing: dict[str, Any] = {}
+        if isinstance(section.train, list):
+            mixing = {"mixing_weights": section.mixing_weights, "seed": seed}
+        tables["train"] = load_video_dataset(section.train, split="train", **columns, **mixing)
+    for split, given in (("validation", section.validation), ("test", section.test)):
+        if given is not None:
+            tables[split] = load_video_dataset(given, split=None, **columns)
+        elif isinstance(section.train, str) and has_split(section.train, split):
+            tables[split] = load_video_dataset(section.train, split=split, **columns)
+    return tables
+
+
+def _streamed(section: DataSection, *, processor: VideoProcessor, seed: int) -> StreamedClipDataset:
+    from heygen_hf.data.sources import open_video_shards
+
+    mixing = {"mixing_weights": section.mixing_weights} if isinstance(section.train, list) else {}
+    shards = open_video_shards(
+        section.train,
+        split="train",
+        caption_column=section.caption_column,
+        label_columns=section.label_columns,
+        **mixing,
+    )
+    options = ClipOptions(
+        seed=seed,
+        augmentation=section.augmentation,
+        decode_time_limit_seconds=section.decode_time_limit_seconds,
+    )
+    return StreamedClipDataset(shards, processor=processor, options=options, label_columns=section.label_columns)
+
+
+def _captions(clips: VideoClipDataset | StreamedClipDataset, *, seed: int) -> list[str]:
+    """All captions, or those of some streamed clips."""
+    if isinstance(clips, VideoClipDataset):
+        return list(clips.texts)
+    rows = sorted(shuffled_indices(len(clips), seed)[:_CAPTIONS_LOOKED_AT].tolist())
+    return clips.captions_of(rows)
+
+
+def default_cache_dir() -> Path:
+    """`HEYGEN_HF_CACHE`, else `heygen_hf` in the user's cache folder."""
+    given = os.environ.get("HEYGEN_HF_CACHE")
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "heygen_hf"
+
+
+def check_labels(data: PreparedData, columns: Iterable[str]) -> None:
+    """Refuse label columns that no judge can learn, before training and not after it.
+
+    Raises:
+        ValueError: an empty value, fewer than two classes, or nearly as many as clips.
+    """
+    for column, values in read_labels(data.labelled_train, list(columns)).items():
+        class_names(column, values)
+
+
+def default_workers(section: DataSection, reports: Iterable[DataReport]) -> int:
+    """Workers help only where clips are decoded as they are drawn; stored ones are read faster than handed over."""
+    if section.num_workers is not None:
+        return section.num_workers
+    return 2 if section.streaming or any(report.num_decoded_each_time for report in reports) else 0

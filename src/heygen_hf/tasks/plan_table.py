@@ -1,0 +1,99 @@
+"""A plan as tables on a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_MOST_ROWS = 40
+
+
+def print_plan(plan: dict[str, Any], *, all_rows: bool = False) -> None:
+    """The files (those that are out first, then the first used ones), the totals, the steps."""
+    console = Console(soft_wrap=False)
+    clips = sorted(plan["clips"], key=lambda clip: clip["problem"] is None)
+    shown = clips if all_rows else clips[:_MOST_ROWS]
+    table = Table(title=f"What happens to every file ({plan['recipe']})")
+    for heading in ("file", "size", "frames", "fps", "codec", "bucket", "crop top,left h×w", "frames kept", "notes"):
+        table.add_column(heading, overflow="fold")
+    for clip in shown:
+        table.add_row(*map(escape, _cells(clip)))
+    if shown:
+        console.print(table)
+    if len(clips) > len(shown):
+        console.print(f"… and {len(clips) - len(shown)} more (--all shows them, --json writes them)")
+    for line in summary_lines(plan):
+        console.print(line, markup=False, highlight=False)
+
+
+def _cells(clip: dict[str, Any]) -> list[str]:
+    if clip["problem"] is not None:
+        return [printable(clip["file_name"]), *[""] * 7, f"OUT: {printable(clip['problem'])}"]
+    crop = clip["crop"]
+    notes = [
+        f"{clip['padded_frames']} frames padded" if clip["padded_frames"] else "",
+        "enlarged" if clip["upscaled"] else "",
+        f"copy of {printable(clip['copy_of'])}" if clip["copy_of"] else "",
+        f"caption cut by {clip['caption_tokens_lost']} tokens" if clip["caption_tokens_lost"] else "",
+        "" if clip["held"] else "decoded each time",
+    ]
+    return [
+        printable(clip["file_name"]),
+        f"{clip['height']}×{clip['width']}" if clip["height"] else "",
+        str(clip["frames"] or ""),
+        f"{clip['frame_rate']:g}" if clip["frame_rate"] else "",
+        clip["codec"] or "",
+        clip["bucket"] or "",
+        f"{crop[0]},{crop[1]} {crop[2]}×{crop[3]}" if crop else "",
+        clip["frames_kept"] or "",
+        "; ".join(note for note in notes if note),
+    ]
+
+
+def printable(text: str) -> str:
+    """Control characters (a newline in a file's name) as escapes, so that a row stays a row."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def summary_lines(plan: dict[str, Any]) -> list[str]:
+    """Totals, batches and cost in sentences."""
+    totals, batches, step = plan["totals"], plan["batches"], plan["step"]
+    lines = [f"{totals['used']} of {totals['rows']} rows are used, {totals['out']} are out"]
+    if totals["refused_by_max_bad_share"]:
+        lines.append("the run would REFUSE to start: more rows are out than data.max_bad_share allows")
+    if len(totals["per_bucket"]) > 1:
+        lines.append("by size: " + ", ".join(f"{name} {count}" for name, count in totals["per_bucket"].items()))
+    for key, words in (
+        ("padded", "clips are too short and filled up"),
+        ("upscaled", "clips are enlarged"),
+        ("copies", "clips are copies of others, byte for byte"),
+        ("decoded_each_time", "clips are decoded whenever they are drawn"),
+        ("captions_empty", "captions are empty"),
+        ("captions_cut", f"captions are cut, by {totals['caption_tokens_lost']} tokens in all"),
+    ):
+        if totals[key]:
+            lines.append(f"{totals[key]} {words}")
+    for warning in (warning for report in plan["splits"].values() for warning in report["warnings"]):
+        lines.append(f"note: {printable(warning)}")
+    if totals["cache_mebibytes"] is not None:
+        lines.append(f"disk for decoded clips: {totals['cache_mebibytes']:g} MiB")
+    epochs = "" if batches["epochs"] is None else f"; {batches['max_steps']} steps are {batches['epochs']:g} epochs"
+    lines.append(
+        f"{batches['steps_per_epoch']} steps an epoch of {batches['samples_per_step']} samples, "
+        f"{batches['batches_per_rank']} batches for each process{epochs}"
+    )
+    if step is not None:
+        run = "" if step["run_seconds"] is None else f", {_duration(step['run_seconds'])} the run"
+        lines.append(
+            f"a step takes {step['step_seconds']:.3f} s (median of {step['steps_measured']}, not compiled): "
+            f"{_duration(step['epoch_seconds'])} an epoch{run}; peak memory of the {step['memory_of']} "
+            f"{step['peak_memory_mebibytes']:.0f} MiB"
+        )
+    return lines
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

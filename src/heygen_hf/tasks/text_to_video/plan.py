@@ -1,0 +1,133 @@
+"""What a run would do, before it does it: every file's fate, the steps of an epoch, the cost of one step."""
+
+import dataclasses
+import math
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from heygen_hf.data.clips import StreamedClipDataset, VideoClipDataset, VideoTextCollator
+from heygen_hf.data.plan import ClipPlan, plan_clips
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData, prepare_data
+from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.step_cost import StepCost, measure_steps
+from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
+from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
+
+_STEPS_MEASURED = 3
+
+
+def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+    """The plan of a recipe, as JSON holds it.
+
+    Args:
+        measure: take a few real steps (of a model that is thrown away) for the time and the memory.
+
+    Raises:
+        ValueError: no file can be used, or the recipe cannot work.
+    """
+    check_sizes(recipe)
+    processor = VideoProcessor(**dataclasses.asdict(recipe.processor))
+    # All reasons are wanted here, however many; what the run itself would refuse is said in the plan.
+    section = dataclasses.replace(recipe.data, max_bad_share=1.0)
+    data = prepare_data(section, processor=processor, seed=recipe.seed, is_main=False)
+    tokenizer = build_tokenizer_for(recipe, data)
+    clips = [] if isinstance(data.train, StreamedClipDataset) else _clip_plans(data.train, data, tokenizer)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        trainer = _trainer(recipe, data, processor, tokenizer, scratch=Path(scratch))
+        loader = trainer.get_train_dataloader()
+        cost = measure_steps(trainer) if measure else None
+    steps_per_epoch = math.ceil(len(loader) / trainer.args.gradient_accumulation_steps)
+    max_steps = recipe.training.get("max_steps", -1)
+    max_steps = max_steps if max_steps > 0 else None
+    return {
+        "recipe": recipe.name,
+        "splits": {split: report.to_dict() for split, report in data.reports.items()},
+        "clips": [clip.to_dict() for clip in clips],
+        "totals": _totals(data, clips, recipe),
+        "batches": {
+            "batches_per_rank": len(loader),
+            "steps_per_epoch": steps_per_epoch,
+            "samples_per_step": trainer.global_batch_size,
+            "max_steps": max_steps,
+            "epochs": None if max_steps is None else round(max_steps / steps_per_epoch, 2),
+        },
+        "step": None if cost is None else _cost(cost, steps_per_epoch, max_steps),
+    }
+
+
+def _clip_plans(clips: VideoClipDataset, data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[ClipPlan]:
+    counts = {text: len(tokenizer(text, truncation=False)["input_ids"]) for text in set(clips.texts)}
+    return plan_clips(
+        clips,
+        data.reports["train"].skipped,
+        caption_tokens=[counts[text] for text in clips.texts],
+        max_caption_tokens=tokenizer.model_max_length,
+    )
+
+
+def _trainer(
+    recipe: Recipe,
+    data: PreparedData,
+    processor: VideoProcessor,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    scratch: Path,
+) -> VideoGenerationTrainer:
+    """The run's trainer, writing nothing that stays, for a few steps."""
+    values = recipe.training | {"eval_strategy": "no", "save_strategy": "no", "compile_blocks": "never"}
+    values |= {"sample_steps": 0, "disable_tqdm": True, "report_to": "none"}
+    values["max_steps"] = _STEPS_MEASURED
+    arguments = VideoGenerationTrainingArguments(
+        output_dir=str(scratch), seed=recipe.seed, data_seed=recipe.seed, **values
+    )
+    arguments.dataloader_num_workers = data.num_workers
+    samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    return VideoGenerationTrainer(
+        build_model(recipe.model, processor=processor, tokenizer=tokenizer),
+        arguments,
+        train_dataset=data.training_set(at_least=samples),
+        data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
+    )
+
+
+def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[str, Any]:
+    used = [clip for clip in clips if clip.problem is None]
+    report = data.reports.get("train")
+    captions = data.captions
+    too_bad = report is not None and report.bad_share > recipe.data.max_bad_share
+    return {
+        "rows": len(data.train) if report is None else report.num_rows,
+        "used": len(data.train),
+        "out": 0 if report is None else len(report.skipped),
+        "refused_by_max_bad_share": too_bad,
+        "per_bucket": dict(sorted(Counter(clip.bucket or "" for clip in used).items())),
+        "padded": sum(clip.padded_frames > 0 for clip in used),
+        "upscaled": sum(clip.upscaled for clip in used),
+        "copies": sum(clip.copy_of is not None for clip in used),
+        "decoded_each_time": sum(not clip.held for clip in used),
+        "captions_empty": sum(not text.strip() for text in captions),
+        "captions_cut": sum(clip.caption_tokens_lost > 0 for clip in used),
+        "caption_tokens_lost": sum(clip.caption_tokens_lost for clip in used),
+        "cache_mebibytes": _cache_mebibytes(report),
+    }
+
+
+def _cache_mebibytes(report: Any) -> float | None:
+    if report is None or report.store_path is None:
+        return None
+    return round(sum(file.stat().st_size for file in Path(report.store_path).iterdir()) / 2**20, 1)
+
+
+def _cost(cost: StepCost, steps_per_epoch: int, max_steps: int | None) -> dict[str, Any]:
+    return {
+        **dataclasses.asdict(cost),
+        "epoch_seconds": round(cost.step_seconds * steps_per_epoch, 1),
+        "run_seconds": None if max_steps is None else round(cost.step_seconds * max_steps, 1),
+        "compiled": False,
+    }
