@@ -1,6 +1,7 @@
 """Anything that holds captioned clips, opened into the same columns."""
 
-from heygen_hf.data.sources.export import ExportReport, export_to_parquet, export_to_webdataset, prepare_for_hub
+from heygen_hf.data.sources.embedding import ExportReport, prepare_for_hub
+from heygen_hf.data.sources.export import export_to_parquet, export_to_webdataset
 from heygen_hf.data.sources.locations import has_split
 from heygen_hf.data.sources.open import load_video_dataset, open_video_shards
 from heygen_hf.data.sources.shards import VideoShards

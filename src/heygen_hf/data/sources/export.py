@@ -1,54 +1,32 @@
-"""Write a data set with its clips inside: Parquet files, WebDataset tars, or a data set ready for `push_to_hub`."""
+"""Write a data set with its clips inside, as Parquet files or WebDataset tars."""
 
 import io
+import itertools
 import json
 import os
 import shutil
 import tarfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from heygen_hf.data.report import name_some
 from heygen_hf.data.sources.columns import make_features
+from heygen_hf.data.sources.embedding import (
+    ExportReport,
+    Rows,
+    batch_rows,
+    columns_of,
+    embed_rows,
+    media_bytes,
+    nothing_left,
+    told_when_full,
+)
 from heygen_hf.data.sources.files import suffix_of
-from heygen_hf.data.sources.shards import MEDIA_COLUMNS, VideoShards
-
-if TYPE_CHECKING:
-    import datasets
-
-Rows: TypeAlias = "datasets.Dataset | datasets.IterableDataset | VideoShards"
+from heygen_hf.data.sources.shards import MEDIA_COLUMNS
 
 ROW_GROUP_BYTES = 8 * 2**20
 """Any one row costs reading its row group, so these are small."""
-
-
-@dataclass
-class ExportReport:
-    """What was written, and what could not be.
-
-    Attributes:
-        paths: the files.
-        num_rows: rows in them.
-        num_bytes: of the clips and sounds in them.
-        skipped: `(file_name, reason)` of every row that is not in them.
-    """
-
-    paths: list[str] = field(default_factory=list)
-    num_rows: int = 0
-    num_bytes: int = 0
-    skipped: list[tuple[str, str]] = field(default_factory=list)
-
-    def summary(self) -> str:
-        """A line of totals, and one for what was left out."""
-        text = f"{self.num_rows} clips ({self.num_bytes / 2**20:.1f} MiB) are written to {len(self.paths)} files"
-        if self.skipped:
-            named = name_some([f"{name}: {reason}" for name, reason in self.skipped])
-            text += f"\n{len(self.skipped)} clips cannot be read and are left out: {named}"
-        return text
 
 
 def export_to_parquet(
@@ -78,7 +56,7 @@ def export_to_parquet(
 
     from heygen_hf.data.sources.materialized import rows_to_table
 
-    schema = make_features(_columns_of(dataset)).arrow_schema
+    schema = make_features(columns_of(dataset)).arrow_schema
 
     # videos are compressed already
     leaves = [
@@ -90,7 +68,7 @@ def export_to_parquet(
 
     def write(path: Path, rows: Iterator[dict[str, Any]]) -> None:
         with pq.ParquetWriter(path, schema, compression=compression, use_dictionary=False) as writer:  # type: ignore
-            for group in _batches(rows, ROW_GROUP_BYTES):
+            for group in batch_rows(rows, ROW_GROUP_BYTES):
                 writer.write_table(rows_to_table(group, schema))
 
     limits = (max_shard_mebibytes, rows_per_shard)
@@ -109,8 +87,6 @@ def export_to_webdataset(
 
     Arguments, atomicity and errors are those of `export_to_parquet`.
     """
-    import itertools
-
     numbers = itertools.count()
 
     def write(path: Path, rows: Iterator[dict[str, Any]]) -> None:
@@ -134,99 +110,6 @@ def export_to_webdataset(
     return _export(dataset, Path(output_dir), split, "tar", write, limits)
 
 
-def prepare_for_hub(dataset: Rows, *, cache_dir: str | os.PathLike | None = None) -> "datasets.Dataset":
-    """The data set with the bytes of every clip inside: `prepare_for_hub(dataset).push_to_hub("me/clips")`.
-
-    Rows whose clip cannot be read are left out and named in `info.description`. The bytes lie in an Arrow file of the
-    cache, not in memory.
-
-    Raises:
-        ValueError: no clip can be read, or the disk is full.
-    """
-    import datasets
-    import pyarrow as pa
-
-    from heygen_hf.data.sources.columns import make_info
-    from heygen_hf.data.sources.materialized import BATCH_BYTES, rows_to_table
-
-    features = make_features(_columns_of(dataset))
-    report = ExportReport()
-    folder = Path(cache_dir or datasets.config.HF_DATASETS_CACHE) / "heygen_hf_videos"
-    path = folder / f"embedded-{uuid.uuid4().hex}.arrow"
-    with _told_when_full(path):
-        folder.mkdir(parents=True, exist_ok=True)
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, features.arrow_schema) as writer:
-            for group in _batches(_embedded(dataset, report), BATCH_BYTES):
-                writer.write_table(rows_to_table(group, features.arrow_schema))
-    if not report.num_rows:
-        path.unlink()
-        raise ValueError(_nothing(report))
-    notes = [f"{len(report.skipped)} clips cannot be read and are left out: {_named(report)}"] if report.skipped else []
-    return datasets.Dataset.from_file(str(path), info=make_info(features, notes))
-
-
-def _columns_of(dataset: Rows) -> list[str]:
-    names = dataset.column_names
-    if not names or "video" not in names or "file_name" not in names:
-        raise ValueError(
-            f"the data set has the columns {', '.join(names or [])}; expected video and file_name, as "
-            "load_video_dataset gives them"
-        )
-    return list(names)
-
-
-def _embedded(dataset: Rows, report: ExportReport) -> Iterator[dict[str, Any]]:
-    """Rows with their bytes; those without are counted and left out."""
-    for row in dataset:
-        embedded = dict(row)
-        problem = None
-        for name in MEDIA_COLUMNS:
-            if name in row:
-                embedded[name], problem = _embed(row[name], name=name, file_name=row["file_name"])
-                if problem is not None:
-                    break
-        if problem is not None:
-            report.skipped.append((str(row["file_name"]), problem))
-            continue
-        report.num_rows += 1
-        report.num_bytes += _size(embedded)
-        yield embedded
-
-
-def _embed(value: dict[str, Any] | None, *, name: str, file_name: str) -> tuple[dict[str, Any], str | None]:
-    contents: bytes | None = (value or {}).get("bytes")
-    path: str | None = (value or {}).get("path")
-    if contents is None and path is None:
-        problem = "its path leaves the folder, or names no file" if name == "video" else None
-        return {"bytes": None, "path": None}, problem
-    if contents is None:
-        if path is None or not os.path.isfile(path):  # a pipe would be waited for
-            return {"bytes": None, "path": None}, f"there is no file at {path}"
-        try:
-            contents = Path(path).read_bytes()
-        except OSError as error:
-            return {"bytes": None, "path": None}, str(error.strerror or error)
-    short = file_name if name == "video" else os.path.basename(path or "")
-    return {"bytes": contents, "path": short}, None if contents else "the file is empty"
-
-
-def _size(row: dict[str, Any]) -> int:
-    return sum(len(row[name]["bytes"] or b"") for name in MEDIA_COLUMNS if name in row)
-
-
-def _batches(rows: Iterable[dict[str, Any]], num_bytes: int) -> Iterator[list[dict[str, Any]]]:
-    held: list[dict[str, Any]] = []
-    size = 0
-    for row in rows:
-        held.append(row)
-        size += _size(row)
-        if size >= num_bytes:
-            yield held
-            held, size = [], 0
-    if held:
-        yield held
-
-
 def _export(
     dataset: Rows,
     folder: Path,
@@ -240,10 +123,10 @@ def _export(
     if max_bytes <= 0 or (max_rows is not None and max_rows < 1):
         raise ValueError(f"max_shard_mebibytes is {limits[0]} and rows_per_shard {max_rows}; expected positive numbers")
     report = ExportReport()
-    rows = _embedded(dataset, report)
+    rows = embed_rows(dataset, report)
     partial = folder / f".partial-{uuid.uuid4().hex}"
     try:
-        with _told_when_full(folder):
+        with told_when_full(folder):
             partial.mkdir(parents=True)
             written: list[Path] = []
             first = next(rows, None)
@@ -254,7 +137,7 @@ def _export(
                     size = count = 0
                     while waiting and size < max_bytes and (max_rows is None or count < max_rows):
                         row = waiting.pop()
-                        size, count = size + _size(row), count + 1
+                        size, count = size + media_bytes(row), count + 1
                         yield row
                         waiting.extend(row for row in (next(rows, None),) if row is not None)
 
@@ -262,7 +145,7 @@ def _export(
                 write(written[-1], take())
                 first = waiting.pop() if waiting else None
             if not written:
-                raise ValueError(_nothing(report))
+                raise ValueError(nothing_left(report))
             for number, path in enumerate(written):
                 final = folder / f"{split}-{number:05d}-of-{len(written):05d}.{suffix}"
                 os.replace(path, final)
@@ -273,21 +156,3 @@ def _export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return report
-
-
-@contextmanager
-def _told_when_full(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ValueError(
-            f"{path} cannot be written ({error.strerror or error}); make room or choose another place"
-        ) from None
-
-
-def _nothing(report: ExportReport) -> str:
-    return f"none of the {len(report.skipped)} clips can be read: {_named(report)}"
-
-
-def _named(report: ExportReport) -> str:
-    return name_some([f"{name}: {reason}" for name, reason in report.skipped])
