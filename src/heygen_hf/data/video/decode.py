@@ -7,11 +7,11 @@ import torch
 
 from heygen_hf.data.video.conversion import RgbConverter
 from heygen_hf.data.video.errors import BadVideoError, ClipTooLargeError, ShortVideoError
-from heygen_hf.data.video.frame_index import frame_index, is_kept_or_cheap
+from heygen_hf.data.video.frame_index import frame_index, has_or_keeps_table
 from heygen_hf.data.video.properties import VideoProperties, probe_video
 from heygen_hf.data.video.scaling import scale_decoded
 from heygen_hf.data.video.seeking import SeekError, can_seek, decode_wanted
-from heygen_hf.data.video.source import VideoSource, frame_rate_of, intact_packets, opened
+from heygen_hf.data.video.source import VideoSource, frame_rate_of, intact_packets, is_mp4, opened
 from heygen_hf.types import VideoClip
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["BadVideoError", "ClipTooLargeError", "ShortVideoError", "VideoProper
 
 Decoder = Literal["auto", "pyav", "torchcodec"]
 
+_HELD_PACKETS = 256  # packets of one run are held in memory: longer files are decoded packet by packet
 _NEAR_START = 48  # frames up to here are decoded from the start where the file would have to be read through first
 
 
@@ -56,7 +57,7 @@ def decode_frames(
     if wanted is not None and (not wanted or wanted[0] < 0):
         raise ValueError(f"indices is {list(indices or [])!r}; expected at least one frame number, from 0")
     taken = _Taken(processor, max_bytes)
-    if not (wanted and _decode_by_seeking(source, wanted, taken)):
+    if not _decode_by_table(source, wanted, max_frames, taken):
         taken = _Taken(processor, max_bytes)
         _decode_from_start(source, wanted, max_frames, taken)
     frames, stamps = taken.stacked()
@@ -103,26 +104,34 @@ class _Taken:
         return frames, torch.tensor(self._times, dtype=torch.float64)
 
 
-def _decode_by_seeking(source: VideoSource, wanted: list[int], taken: _Taken) -> bool:
-    """Whether it could be done; where not, what was taken is to be thrown away."""
+def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> bool:
+    """Decode what is wanted and nothing else. False where that cannot be done; what was taken is then to be thrown
+    away."""
     import av
 
-    if wanted[-1] == len(wanted) - 1:
+    quickly = is_mp4(source)
+    if not quickly and (wanted is None or wanted[-1] == len(wanted) - 1):
         return False  # all from the first to the last: there is nothing to leave out
-    with opened(source) as (container, stream):
-        if not can_seek(stream):
-            return False
-        if wanted[-1] < _NEAR_START and not is_kept_or_cheap(source, container, stream):
-            return False
-        taken.set_stream(stream)
-        try:
+    try:
+        with opened(source, quickly=quickly) as (container, stream):
+            if not can_seek(stream) or not stream.average_rate:
+                return False
+            if not has_or_keeps_table(source, container, stream) and (wanted is None or wanted[-1] < _NEAR_START):
+                return False
+            if wanted is None and stream.frames > _HELD_PACKETS:
+                return False
+            taken.set_stream(stream)
             index, was_read = frame_index(source, container, stream)
-            if index is None or wanted[-1] >= index.num_frames:
+            if index is None:
+                return False
+            if wanted is None:
+                wanted = list(range(min(index.num_frames, max_frames or index.num_frames)))
+            if not wanted or wanted[-1] >= index.num_frames:
                 return False
             for number, frame in decode_wanted(container, stream, index, wanted, at_start=not was_read):
                 taken.add(number, frame, num_expected=len(wanted))
-        except (SeekError, av.error.FFmpegError, EOFError):
-            return False  # decoding from the start finds out what is wrong with the file, if anything is
+    except (SeekError, av.error.FFmpegError, EOFError, BadVideoError):
+        return False  # decoding from the start finds out what is wrong with the file, if anything is
     return True
 
 

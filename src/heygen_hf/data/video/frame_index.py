@@ -124,7 +124,7 @@ def frame_index(
     return index, was_read
 
 
-def is_kept_or_cheap(source: VideoSource, container: "av.container.InputContainer", stream: "av.VideoStream") -> bool:
+def has_or_keeps_table(source: VideoSource, container: "av.container.InputContainer", stream: "av.VideoStream") -> bool:
     """Whether the table can be had without reading the file through."""
     return _has_table(container, stream) or _identity(source, stream) in _kept
 

@@ -22,13 +22,26 @@ VideoSource = str | os.PathLike | bytes
 _FALLBACK_FRAME_RATE = 25.0  # for the rare file that declares none
 
 
+# FFmpeg decodes the first frames of a file on opening it, to learn what MP4's own tables say already. Keeping the
+# decoders from it makes opening ten times as fast.
+_UNDECODED = {"codec_whitelist": "none", "probesize": "32"}
+
+
 @contextmanager
-def opened(source: VideoSource) -> Iterator["tuple[av.container.InputContainer, av.VideoStream]"]:
-    """The container and its video stream; anything wrong with the file, here or inside, is a `BadVideoError`."""
+def opened(
+    source: VideoSource, *, quickly: bool = False
+) -> Iterator["tuple[av.container.InputContainer, av.VideoStream]"]:
+    """The container and its video stream; anything wrong with the file, here or inside, is a `BadVideoError`.
+
+    Args:
+        quickly: leave out the decoding of the first frames, from which FFmpeg also learns by how much frames are
+            reordered where the file does not say; the caller checks then that every frame came out.
+    """
     import av  # carries FFmpeg; imported where it is used so that `heygen_hf.data` stays light
 
     try:
-        with av.open(_readable(source), mode="r") as container:
+        options = _UNDECODED if quickly else {}
+        with av.open(_readable(source), mode="r", options=options) as container:
             stream = video_stream(container)
             stream.thread_type = "NONE"
             stream.codec_context.thread_count = 1
@@ -55,6 +68,17 @@ def _readable(source: VideoSource) -> str | io.BytesIO:
     if os.path.getsize(name) == 0:
         raise BadVideoError("the file is empty (zero bytes)")
     return name
+
+
+def is_mp4(source: VideoSource) -> bool:
+    """Whether a file begins as MP4 and MOV files do."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source[4:8]) == b"ftyp"
+    try:
+        with open(source, "rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False  # whoever opens it says why
 
 
 def video_stream(container: "av.container.InputContainer") -> "av.VideoStream":
