@@ -15,9 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from heygen_hf.data import VideoAugmentation as VideoAugmentation
     from heygen_hf.data import VideoTextCollator as VideoTextCollator
     from heygen_hf.data import build_tokenizer as build_tokenizer
     from heygen_hf.data import load_video_dataset as load_video_dataset
+    from heygen_hf.data import open_video_shards as open_video_shards
+    from heygen_hf.data import prepare_clips as prepare_clips
     from heygen_hf.data import render_moving_digits as render_moving_digits
     from heygen_hf.evaluation import attribute_accuracy as attribute_accuracy
     from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig as ConvVideoEncoderConfig
@@ -52,7 +55,15 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "heygen_hf.pipelines": ("VideoGenerationPipeline",),
     "heygen_hf.training": ("VideoGenerationTrainer", "VideoGenerationTrainingArguments"),
     "heygen_hf.processing": ("VideoProcessor",),
-    "heygen_hf.data": ("load_video_dataset", "render_moving_digits", "build_tokenizer", "VideoTextCollator"),
+    "heygen_hf.data": (
+        "load_video_dataset",
+        "open_video_shards",
+        "prepare_clips",
+        "render_moving_digits",
+        "build_tokenizer",
+        "VideoAugmentation",
+        "VideoTextCollator",
+    ),
     "heygen_hf.evaluation": ("attribute_accuracy",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

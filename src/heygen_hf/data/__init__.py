@@ -6,10 +6,11 @@ clips), `loading` (batches and positions), `plan`; beside them `sources`, `text`
 
 from heygen_hf.data.augmentation import VideoAugmentation
 from heygen_hf.data.buckets import Bucket, BucketSet, make_buckets
-from heygen_hf.data.cache import FrameStore, open_frame_store
+from heygen_hf.data.cache import EncodingCache, FrameStore, hash_weights, latent_statistics, open_frame_store
 from heygen_hf.data.clips import (
     ClipOptions,
     ClipSubset,
+    EncodedClips,
     RepeatedClips,
     StreamedClipDataset,
     VideoClipDataset,
@@ -19,9 +20,26 @@ from heygen_hf.data.clips import (
 )
 from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.data.moving_digits import render_moving_digits
+from heygen_hf.data.plan import ClipPlan, plan_clips
 from heygen_hf.data.report import DataReport
-from heygen_hf.data.sources import has_split, load_video_dataset, split_by_clip
-from heygen_hf.data.text import build_tokenizer, load_tokenizer
+from heygen_hf.data.sources import (
+    VideoShards,
+    export_to_parquet,
+    export_to_webdataset,
+    has_split,
+    load_video_dataset,
+    open_video_shards,
+    prepare_for_hub,
+    split_by_clip,
+)
+from heygen_hf.data.text import (
+    TextCollator,
+    build_character_tokenizer,
+    build_tokenizer,
+    check_captions,
+    load_tokenizer,
+    prepare_text_dataset,
+)
 from heygen_hf.data.video import (
     BadVideoError,
     VideoProperties,
@@ -38,27 +56,42 @@ __all__ = [
     "BucketSet",
     "ClipLoader",
     "ClipOptions",
+    "ClipPlan",
     "ClipSubset",
     "DataReport",
+    "EncodedClips",
+    "EncodingCache",
     "EpochBatches",
     "FrameStore",
     "RepeatedClips",
     "StreamedClipDataset",
+    "TextCollator",
     "VideoAugmentation",
     "VideoClipDataset",
     "VideoProperties",
+    "VideoShards",
     "VideoSource",
     "VideoTextCollator",
+    "build_character_tokenizer",
     "build_tokenizer",
+    "check_captions",
     "class_names",
     "decode_frames",
     "decode_video",
+    "export_to_parquet",
+    "export_to_webdataset",
     "has_split",
+    "hash_weights",
+    "latent_statistics",
     "load_tokenizer",
     "load_video_dataset",
     "make_buckets",
     "open_frame_store",
+    "open_video_shards",
+    "plan_clips",
     "prepare_clips",
+    "prepare_for_hub",
+    "prepare_text_dataset",
     "probe_video",
     "render_moving_digits",
     "split_by_clip",

@@ -15,7 +15,7 @@ def print_plan(plan: dict[str, Any], *, all_rows: bool = False) -> None:
     clips = sorted(plan["clips"], key=lambda clip: clip["problem"] is None)
     shown = clips if all_rows else clips[:_MOST_ROWS]
     table = Table(title=f"What happens to every file ({plan['recipe']})")
-    for heading in ("file", "size", "frames", "fps", "codec", "bucket", "crop top,left h×w", "frames kept", "notes"):
+    for heading in ("file", "is", "becomes", "notes"):
         table.add_column(heading, overflow="fold")
     for clip in shown:
         table.add_row(*map(escape, _cells(clip)))
@@ -24,31 +24,27 @@ def print_plan(plan: dict[str, Any], *, all_rows: bool = False) -> None:
     if len(clips) > len(shown):
         console.print(f"… and {len(clips) - len(shown)} more (--all shows them, --json writes them)")
     for line in summary_lines(plan):
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _cells(clip: dict[str, Any]) -> list[str]:
+    name = printable(clip["file_name"])
     if clip["problem"] is not None:
-        return [printable(clip["file_name"]), *[""] * 7, f"OUT: {printable(clip['problem'])}"]
-    crop = clip["crop"]
+        return [name, "", "OUT", printable(clip["problem"])]
     notes = [
-        f"{clip['padded_frames']} frames padded" if clip["padded_frames"] else "",
+        f"set apart for {clip['split']}" if clip["split"] != "train" else "",
+        f"{clip['padded_frames']} frames filled up" if clip["padded_frames"] else "",
         "enlarged" if clip["upscaled"] else "",
         f"copy of {printable(clip['copy_of'])}" if clip["copy_of"] else "",
         f"caption cut by {clip['caption_tokens_lost']} tokens" if clip["caption_tokens_lost"] else "",
         "" if clip["held"] else "decoded each time",
     ]
-    return [
-        printable(clip["file_name"]),
-        f"{clip['height']}×{clip['width']}" if clip["height"] else "",
-        str(clip["frames"] or ""),
-        f"{clip['frame_rate']:g}" if clip["frame_rate"] else "",
-        clip["codec"] or "",
-        clip["bucket"] or "",
-        f"{crop[0]},{crop[1]} {crop[2]}×{crop[3]}" if crop else "",
-        clip["frames_kept"] or "",
-        "; ".join(note for note in notes if note),
-    ]
+    is_ = becomes = clip["bucket"] or ""
+    if clip["height"]:
+        is_ = f"{clip['frames']}x{clip['height']}x{clip['width']}, {clip['frame_rate']:g}/s, {clip['codec']}"
+        top, left, height, width = clip["crop"]
+        becomes += f": frames {clip['frames_kept']}; crop {height}x{width} at {top},{left}"
+    return [name, is_, becomes, "; ".join(note for note in notes if note)]
 
 
 def printable(text: str) -> str:
@@ -70,6 +66,7 @@ def summary_lines(plan: dict[str, Any]) -> list[str]:
         ("copies", "clips are copies of others, byte for byte"),
         ("decoded_each_time", "clips are decoded whenever they are drawn"),
         ("captions_empty", "captions are empty"),
+        ("captions_not_text", "captions hold signs of a wrong encoding"),
         ("captions_cut", f"captions are cut, by {totals['caption_tokens_lost']} tokens in all"),
     ):
         if totals[key]:

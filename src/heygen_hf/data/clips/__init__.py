@@ -2,6 +2,7 @@
 
 from heygen_hf.data.clips.collators import VideoTextCollator, class_names
 from heygen_hf.data.clips.dataset import VideoClipDataset
+from heygen_hf.data.clips.encoded import EncodedClips
 from heygen_hf.data.clips.finishing import ClipOptions
 from heygen_hf.data.clips.prepare import prepare_clips
 from heygen_hf.data.clips.repeated import RepeatedClips
@@ -11,6 +12,7 @@ from heygen_hf.data.clips.subset import ClipSubset
 __all__ = [
     "ClipOptions",
     "ClipSubset",
+    "EncodedClips",
     "RepeatedClips",
     "StreamedClipDataset",
     "VideoClipDataset",

@@ -1,7 +1,7 @@
 """Clips read where they lie, from shards: nothing is copied, decoded or even looked at before it is drawn."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset
@@ -11,23 +11,8 @@ from heygen_hf.data.clips.substitution import Substitution
 from heygen_hf.data.video import BadVideoError, decode_video, probe_video
 
 if TYPE_CHECKING:
+    from heygen_hf.data.sources import VideoShards
     from heygen_hf.processing import VideoProcessor
-
-
-_ROWS_AT_ONCE = 64
-
-
-class Shards(Protocol):
-    """What `open_video_shards` returns."""
-
-    @property
-    def num_rows_per_shard(self) -> list[int]: ...
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, row: int) -> dict[str, Any]: ...
-
-    def read(self, indices: Sequence[int]) -> list[dict[str, Any]]: ...
 
 
 class StreamedClipDataset(Dataset):
@@ -44,7 +29,12 @@ class StreamedClipDataset(Dataset):
     """
 
     def __init__(
-        self, shards: Shards, *, processor: "VideoProcessor", options: ClipOptions, label_columns: Sequence[str] = ()
+        self,
+        shards: "VideoShards",
+        *,
+        processor: "VideoProcessor",
+        options: ClipOptions,
+        label_columns: Sequence[str] = (),
     ) -> None:
         self.shards, self.processor, self.options = shards, processor, options
         self.label_columns = list(label_columns)
@@ -63,13 +53,6 @@ class StreamedClipDataset(Dataset):
     def num_rows_per_shard(self) -> list[int]:
         """Rows of each shard, by which the order of an epoch is drawn."""
         return self.shards.num_rows_per_shard
-
-    def captions_of(self, rows: Sequence[int]) -> list[str]:
-        """The captions of these rows."""
-        found: list[str] = []
-        for first in range(0, len(rows), _ROWS_AT_ONCE):  # the rows come with their videos
-            found += [row["text"] or "" for row in self.shards.read(rows[first : first + _ROWS_AT_ONCE])]
-        return found
 
     def __len__(self) -> int:
         return len(self.shards)

@@ -20,6 +20,7 @@ class ClipPlan:
 
     Attributes:
         file_name: as in the metadata.
+        split: what it is used for: "train", "validation" or "test".
         problem: why it is out; None where it is used.
         frames, frame_rate, duration_seconds, height, width, codec, pixel_format, has_audio: of the file, where known.
         bucket: the size it is brought to, frames × height × width.
@@ -34,6 +35,7 @@ class ClipPlan:
     """
 
     file_name: str
+    split: str = "train"
     problem: str | None = None
     frames: int | None = None
     frame_rate: float | None = None
@@ -62,6 +64,7 @@ def plan_clips(
     clips: VideoClipDataset,
     skipped: list[tuple[str, str]],
     *,
+    split: str = "train",
     caption_tokens: list[int] | None = None,
     max_caption_tokens: int | None = None,
     num_workers: int | None = None,
@@ -71,6 +74,7 @@ def plan_clips(
 
     Args:
         clips, skipped: what `prepare_clips` made of the rows.
+        split: what the clips are used for.
         caption_tokens: number of tokens of each used clip's caption.
         max_caption_tokens: more than these are cut.
     """
@@ -94,8 +98,9 @@ def plan_clips(
         facts["copy_of"] = original if original != name else None
         if isinstance(properties, VideoProperties):
             facts |= _fate(properties, clips.processor_of(row))
-        rows.append(ClipPlan(file_name=name, bucket=str(clips.buckets.buckets[clips.bucket_of_row[row]]), **facts))
-    return rows + [ClipPlan(file_name=name, problem=reason) for name, reason in skipped]
+        bucket = str(clips.buckets.buckets[clips.bucket_of_row[row]])
+        rows.append(ClipPlan(file_name=name, split=split, bucket=bucket, **facts))
+    return rows + [ClipPlan(file_name=name, split=split, problem=reason) for name, reason in skipped]
 
 
 def _properties(video: VideoSource) -> VideoProperties | str:

@@ -7,10 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PrinterCallback
 
-from heygen_hf.data.clips import StreamedClipDataset, VideoClipDataset, VideoTextCollator
+from heygen_hf.data.clips import VideoTextCollator
 from heygen_hf.data.plan import ClipPlan, plan_clips
+from heygen_hf.data.text import check_captions
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.recipe import Recipe
@@ -36,7 +37,7 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     section = dataclasses.replace(recipe.data, max_bad_share=1.0)
     data = prepare_data(section, processor=processor, seed=recipe.seed, is_main=False)
     tokenizer = build_tokenizer_for(recipe, data)
-    clips = [] if isinstance(data.train, StreamedClipDataset) else _clip_plans(data.train, data, tokenizer)
+    clips = _clip_plans(data, tokenizer)
 
     with tempfile.TemporaryDirectory() as scratch:
         trainer = _trainer(recipe, data, processor, tokenizer, scratch=Path(scratch))
@@ -61,14 +62,20 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     }
 
 
-def _clip_plans(clips: VideoClipDataset, data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[ClipPlan]:
-    counts = {text: len(tokenizer(text, truncation=False)["input_ids"]) for text in set(clips.texts)}
-    return plan_clips(
-        clips,
-        data.reports["train"].skipped,
-        caption_tokens=[counts[text] for text in clips.texts],
-        max_caption_tokens=tokenizer.model_max_length,
-    )
+def _clip_plans(data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[ClipPlan]:
+    """Every file of every split that was looked at beforehand."""
+    plans: list[ClipPlan] = []
+    for split, report in data.reports.items():
+        clips = getattr(data, split)
+        counts = {text: len(tokenizer(text, truncation=False)["input_ids"]) for text in set(clips.texts)}
+        plans += plan_clips(
+            clips,
+            report.skipped,
+            split=split,
+            caption_tokens=[counts[text] for text in clips.texts],
+            max_caption_tokens=tokenizer.model_max_length,
+        )
+    return plans
 
 
 def _trainer(
@@ -88,19 +95,21 @@ def _trainer(
     )
     arguments.dataloader_num_workers = data.num_workers
     samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-    return VideoGenerationTrainer(
+    trainer = VideoGenerationTrainer(
         build_model(recipe.model, processor=processor, tokenizer=tokenizer),
         arguments,
         train_dataset=data.training_set(at_least=samples),
         data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[str, Any]:
-    used = [clip for clip in clips if clip.problem is None]
+    used = [clip for clip in clips if clip.problem is None and clip.split == "train"]
     report = data.reports.get("train")
-    captions = data.captions
     too_bad = report is not None and report.bad_share > recipe.data.max_bad_share
+    captions = check_captions(data.captions)
     return {
         "rows": len(data.train) if report is None else report.num_rows,
         "used": len(data.train),
@@ -111,7 +120,9 @@ def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[s
         "upscaled": sum(clip.upscaled for clip in used),
         "copies": sum(clip.copy_of is not None for clip in used),
         "decoded_each_time": sum(not clip.held for clip in used),
-        "captions_empty": sum(not text.strip() for text in captions),
+        "captions": captions.to_dict(),
+        "captions_empty": len(captions.empty),
+        "captions_not_text": len(captions.not_text),
         "captions_cut": sum(clip.caption_tokens_lost > 0 for clip in used),
         "caption_tokens_lost": sum(clip.caption_tokens_lost for clip in used),
         "cache_mebibytes": _cache_mebibytes(report),
