@@ -39,6 +39,7 @@ def run_facts(
         "command": list(command) if command else None,
         "data": data.source,
         "reports": reports,
+        "replaced_clips": trainer.replaced_clips,
         "num_parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "steps": trainer.state.global_step,
         "samples_seen": trainer.state.global_step * trainer.global_batch_size,
