@@ -73,7 +73,7 @@ def map_in_workers(
         results = _in_threads(function, items, num_workers)
     else:
         results = map(function, items)
-    yield from tqdm(results, desc=description, total=len(items), disable=not progress, unit="clip")
+    yield from tqdm(results, desc=description, total=len(items), disable=not (progress and len(items)), unit="clip")
 
 
 class _Workers(Generic[Item, Result]):

@@ -28,6 +28,8 @@ from heygen_hf.data.cache.content_hash import hash_videos
 from heygen_hf.data.cache.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
 from heygen_hf.data.parallel import map_in_workers
 
+_MOST_MEMORY_GIBIBYTES = 4.0  # of a decoder; a damaged header may ask for any amount
+
 logger = logging.getLogger(__name__)
 
 
@@ -80,6 +82,7 @@ def open_frame_store(
                     progress=progress,
                     time_limit_seconds=decode_time_limit_seconds,
                     on_failure=_failed,
+                    memory_limit_gibibytes=_MOST_MEMORY_GIBIBYTES,
                 )
                 _build(folder, videos, row_of, workers, max_bytes=max_bytes)
                 store = FrameStore(folder)

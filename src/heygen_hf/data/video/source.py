@@ -7,6 +7,7 @@ pool).
 
 import io
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 VideoSource = str | os.PathLike | bytes
 """A path, or a whole encoded file held in memory, as in the rows of a Parquet file."""
 
+_MOST_PIXELS = 8192 * 8192  # of a frame; 8K video has half as many
 _FALLBACK_FRAME_RATE = 25.0  # for the rare file that declares none
 
 
@@ -45,6 +47,8 @@ def opened(
             stream = video_stream(container)
             stream.thread_type = "NONE"
             stream.codec_context.thread_count = 1
+            # A damaged header may declare any size, and some decoders then fill that many pixels with grey.
+            stream.codec_context.options = {"max_pixels": str(_MOST_PIXELS)}
             yield container, stream
     except FileNotFoundError:
         raise BadVideoError("the file does not exist") from None
@@ -52,6 +56,9 @@ def opened(
         raise BadVideoError("it is a folder, not a file") from None
     except av.error.InvalidDataError as error:
         raise BadVideoError(f"not a readable video, or truncated ({error.strerror})") from error
+    except av.error.ArgumentError as error:
+        largest = f"or its frames have more than {_MOST_PIXELS // 2**20} million pixels"
+        raise BadVideoError(f"its decoder refuses it ({error.strerror}), {largest}") from error
     except EOFError as error:
         raise BadVideoError("truncated: the file ends before its frames do") from error
     except (av.error.FFmpegError, OSError) as error:
@@ -64,10 +71,14 @@ def _readable(source: VideoSource) -> str | io.BytesIO:
         if len(source) == 0:
             raise BadVideoError("the file is empty (zero bytes)")
         return io.BytesIO(source)
-    name = os.fspath(source)
-    if os.path.getsize(name) == 0:
+    status = os.stat(source)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(status.st_mode):
+        raise BadVideoError("it is not a regular file")  # a named pipe would be waited for
+    if status.st_size == 0:
         raise BadVideoError("the file is empty (zero bytes)")
-    return name
+    return os.path.abspath(source)  # a relative name such as concat:a.mp4 would be a protocol of FFmpeg's
 
 
 def is_mp4(source: VideoSource) -> bool:
