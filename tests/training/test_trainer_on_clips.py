@@ -123,3 +123,10 @@ def test_a_clip_that_breaks_in_mid_training_is_named_once(folder: Path, capsys: 
     trainer.train()
     assert list(trainer.replaced_clips) == ["4.mp4"]
     assert capsys.readouterr().out.count("warning: '4.mp4' cannot be read") == 1
+
+
+def test_a_data_set_without_positions_is_refused(folder: Path) -> None:
+    trainer = make_trainer(folder, "streamed")
+    trainer.train_dataset = load_video_dataset(folder, streaming=True)
+    with pytest.raises(ValueError, match="open the same source with open_video_shards"):
+        trainer.train()

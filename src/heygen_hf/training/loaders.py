@@ -28,7 +28,16 @@ def build_loader(
         batch_size: of one process, where `args.tokens_per_batch` sets none.
         count_tokens: `(frames, height, width)` → tokens of a clip.
         for_training: shuffled, in whole optimiser steps.
+
+    Raises:
+        ValueError: the data set can only be iterated, so that no position in it can be gone back to.
     """
+    if not hasattr(dataset, "__getitem__"):
+        raise ValueError(
+            f"the data set is a {type(dataset).__name__}, which can only be read from its start, so a resumed run would "
+            "not go on exactly; open the same source with open_video_shards and StreamedClipDataset (in a recipe: "
+            "data.streaming=true)"
+        )
     batches = EpochBatches(
         getattr(dataset, "num_rows_per_shard", None) or [len(dataset)],  # type: ignore[arg-type]
         batch_size=batch_size,
