@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches, Grouping, batch_sizes_for
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
@@ -32,7 +32,7 @@ def build_loader(
     Raises:
         ValueError: the data set can only be iterated, so that no position in it can be gone back to.
     """
-    if not hasattr(dataset, "__getitem__"):
+    if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
         raise ValueError(
             f"the data set is a {type(dataset).__name__}, which can only be read from its start, so a resumed run would "
             "not go on exactly; open the same source with open_video_shards and StreamedClipDataset (in a recipe: "
