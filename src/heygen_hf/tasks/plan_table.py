@@ -56,6 +56,8 @@ def summary_lines(plan: dict[str, Any]) -> list[str]:
     """Totals, batches and cost in sentences."""
     totals, batches, step = plan["totals"], plan["batches"], plan["step"]
     lines = [f"{totals['used']} of {totals['rows']} rows are used, {totals['out']} are out"]
+    if totals["streamed"]:
+        lines = [f"{totals['rows']} rows are streamed: which of them cannot be used is found out while training"]
     if totals["refused_by_max_bad_share"]:
         lines.append("the run would REFUSE to start: more rows are out than data.max_bad_share allows")
     if len(totals["per_bucket"]) > 1:

@@ -111,6 +111,7 @@ def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[s
     too_bad = report is not None and report.bad_share > recipe.data.max_bad_share
     captions = check_captions(data.captions)
     return {
+        "streamed": recipe.data.streaming,
         "rows": len(data.train) if report is None else report.num_rows,
         "used": len(data.train),
         "out": 0 if report is None else len(report.skipped),
@@ -121,7 +122,7 @@ def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[s
         "copies": sum(clip.copy_of is not None for clip in used),
         "decoded_each_time": sum(not clip.held for clip in used),
         "captions": captions.to_dict(),
-        "captions_empty": len(captions.empty),
+        "captions_empty": len(captions.empty) if recipe.data.caption_column is not None else 0,
         "captions_not_text": len(captions.not_text),
         "captions_cut": sum(clip.caption_tokens_lost > 0 for clip in used),
         "caption_tokens_lost": sum(clip.caption_tokens_lost for clip in used),
