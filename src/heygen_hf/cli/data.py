@@ -1,17 +1,13 @@
-"""`heygen-hf data …`: the embedded data sets, written as the folders that users have."""
+"""`heygen-hf data …`: embedded data sets as the folders that users have, and encodings computed once for good."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-data_app = typer.Typer(help="Write an embedded data set to a folder.", no_args_is_help=True)
-
-
-@data_app.callback()
-def _group() -> None:
-    # With a callback a single command stays a subcommand: `data moving-digits`, not `data`.
-    pass
+data_app = typer.Typer(
+    help="Write an embedded data set to a folder; cache latents and text embeddings.", no_args_is_help=True
+)
 
 
 @data_app.command("moving-digits")
@@ -43,3 +39,29 @@ def moving_digits(
     given = {name: value for name, value in options.items() if value is not None}
     folder = render_moving_digits(output_dir, overwrite=overwrite, **given)
     typer.echo(f"moving digits: {folder}")
+
+
+@data_app.command("cache")
+def cache(
+    recipe: Annotated[Path, typer.Argument(help="A recipe that names model.autoencoder, model.text_encoder or both.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="section.key=value", help="Values laid over the recipe's.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read what is cached first, and encode anew what is damaged.")
+    ] = False,
+    delete_superseded: Annotated[
+        bool,
+        typer.Option("--delete-superseded", help="Delete the other caches beside these; other recipes may use them."),
+    ] = False,
+) -> None:
+    """Compute latents and text embeddings once, for good; `train` on the same recipe then reads them.
+
+    Killed, it goes on where it was. On several processes, of which each takes part:
+    `torchrun --nproc_per_node 8 -m heygen_hf data cache …`
+    """
+    from heygen_hf.tasks.recipe_cacher import cache_recipe
+
+    found = cache_recipe(recipe, overrides or [], verify=verify, delete_superseded=delete_superseded)
+    if any(account.problems for accounts in found.values() for _, account in accounts):
+        raise typer.Exit(1)  # named above; everything else is there

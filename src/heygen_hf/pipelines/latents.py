@@ -1,8 +1,43 @@
-"""Between a transformer's latents and an autoencoder of diffusers."""
+"""Between a transformer's latents and an autoencoder of diffusers, for images or for videos.
+
+A transformer sees `(latents - shift) / scale` of the autoencoder's latents, per channel. Training and sampling take
+both from the autoencoder itself, so that what one does the other undoes: from `latents_mean` and `latents_std` (in its
+configuration, or held as buffers), else from its `shift_factor` and `scaling_factor`. An autoencoder that knows neither
+is given measured ones, see `record_normalization`.
+"""
 
 from typing import Any
 
 import torch
+
+_SMALLEST_STD = 1e-6  # a channel that never changes stays as it is
+
+
+def known_normalization(vae: Any, num_channels: int) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Shift and scale of each latent channel, float32 `(channels,)`; None where the autoencoder knows neither.
+
+    Values for another number of channels are the defaults of a class that was built at another size; a scaling factor
+    of 1 is a default too.
+    """
+    buffers = dict(vae.named_buffers(recurse=False)) if hasattr(vae, "named_buffers") else {}
+    found = []
+    for name in ("latents_mean", "latents_std"):
+        value = getattr(vae.config, name, None)
+        value = buffers.get(name) if value is None else value
+        if value is not None and torch.as_tensor(value).shape == (num_channels,):
+            found.append(torch.as_tensor(value, dtype=torch.float32, device="cpu"))
+    if len(found) == 2:
+        return found[0], found[1]
+    shift, scaling = getattr(vae.config, "shift_factor", None), getattr(vae.config, "scaling_factor", None)
+    if shift is None and scaling in (None, 1.0):
+        return None
+    return torch.full((num_channels,), shift or 0.0), torch.full((num_channels,), 1.0 / (scaling or 1.0))
+
+
+def record_normalization(vae: Any, mean: torch.Tensor, std: torch.Tensor) -> None:
+    """Make measured values `(channels,)` the autoencoder's own, so that they are saved with it."""
+    std = torch.where(std > _SMALLEST_STD, std, torch.ones_like(std))
+    vae.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
 
 
 def normalize_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:
@@ -13,18 +48,62 @@ def normalize_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:
 
 def decode_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:
     """A transformer's clip `(batch, frames, channels, height, width)` of latents as video of the same layout."""
-    channels_first = latents.transpose(1, 2)
+    channels_first = latents.transpose(1, 2).to(vae.device)
     shift, scale = _shift_and_scale(vae, channels_first)
+    channels_first = (channels_first * scale + shift).to(vae.dtype)
+    if is_image_autoencoder(vae):
+        images = channels_first.transpose(1, 2).flatten(0, 1)
+        decoded = vae.decode(images, return_dict=False)[0]
+        return decoded.float().unflatten(0, latents.shape[:2])
     # diffusers' video autoencoders want channels before frames, here alone.
-    decoded = vae.decode((channels_first * scale + shift).to(vae.dtype), return_dict=False)[0]
+    decoded = vae.decode(channels_first, return_dict=False)[0]
     return decoded.float().transpose(1, 2)
 
 
+def encode_to_posterior(vae: Any, video: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and log variance of an autoencoder's latents of video in [-1, 1].
+
+    Args:
+        video: `(batch, frames, channels, height, width)`.
+
+    Returns:
+        Two tensors `(batch, latent frames, latent channels, latent height, latent width)`, not normalised.
+    """
+    if is_image_autoencoder(vae):
+        found = vae.encode(video.flatten(0, 1)).latent_dist
+        return found.mean.unflatten(0, video.shape[:2]), found.logvar.unflatten(0, video.shape[:2])
+    found = vae.encode(video.transpose(1, 2)).latent_dist
+    return found.mean.transpose(1, 2), found.logvar.transpose(1, 2)
+
+
+def is_image_autoencoder(vae: Any) -> bool:
+    """Whether an autoencoder takes images, and so each frame by itself."""
+    first = next((weight for name, weight in vae.named_parameters() if name.endswith("weight") and weight.ndim > 3))
+    return first.ndim == 4
+
+
+def fit_latent_size(size: int, *, compression: int, patch: int, keeps_first: bool) -> tuple[int, list[int]]:
+    """How many latents `size` frames (or pixels) become, and the nearest sizes that work where it does not fit.
+
+    Args:
+        patch: latents that a token of the transformer takes along this axis.
+        keeps_first: the first frame is compressed by itself: 4n + 1 frames make n + 1 latents.
+
+    Returns:
+        The number of latents, and an empty list where the size fits.
+    """
+    first = 1 if keeps_first else 0
+    latent, rest = divmod(size - first, compression)
+    latent += first
+    if size >= 1 and not rest and latent >= patch and latent % patch == 0:
+        return latent, []
+    below = max(1, latent // patch)
+    return latent, [(count * patch - first) * compression + first for count in (below, below + 1)]
+
+
 def _shift_and_scale(vae: Any, latents: torch.Tensor) -> tuple[torch.Tensor | float, torch.Tensor | float]:
-    """Mean and standard deviation per channel when the autoencoder knows them, else its scaling factor."""
-    config = vae.config
-    if getattr(config, "latents_mean", None) is not None and getattr(config, "latents_std", None) is not None:
-        per_channel = (1, -1, 1, 1, 1)
-        mean = torch.tensor(config.latents_mean).view(per_channel).to(latents)
-        return mean, torch.tensor(config.latents_std).view(per_channel).to(latents)
-    return getattr(config, "shift_factor", None) or 0.0, 1.0 / (getattr(config, "scaling_factor", None) or 1.0)
+    known = known_normalization(vae, latents.shape[1])
+    if known is None:
+        return 0.0, 1.0
+    shift, scale = (value.view(1, -1, 1, 1, 1).to(latents) for value in known)
+    return shift, scale

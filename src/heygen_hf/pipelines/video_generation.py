@@ -12,7 +12,7 @@ from diffusers.utils import BaseOutput
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.models.video_transformer import VideoTransformerModel, build_objective
-from heygen_hf.pipelines.latents import decode_latents
+from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
 from heygen_hf.pipelines.schedulers import model_timestep, set_timesteps, wanted_prediction
 from heygen_hf.processing import VideoProcessor
 
@@ -184,7 +184,7 @@ class VideoGenerationPipeline(DiffusionPipeline):
         # 4. To frames.
         frames: Any = latents
         if output_type != "latent":
-            video = decode_latents(self.vae, latents) if self.vae is not None else latents
+            video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
             frames = self.processor.postprocess(video.clamp(-1, 1), output_type=output_type)
         self.maybe_free_model_hooks()
         return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
@@ -199,21 +199,18 @@ class VideoGenerationPipeline(DiffusionPipeline):
         """
         config = self.transformer.config
         # An autoencoder that compresses time keeps the first frame apart: 4n + 1 frames make n + 1 latents.
-        first = 1 if config.temporal_compression > 1 else 0
+        keeps_first = config.temporal_compression > 1
         sizes = []
-        for name, asked, default, compression, patch, extra in (
-            ("num_frames", num_frames, config.sample_frames, config.temporal_compression, config.patch_size[0], first),
-            ("height", height, config.sample_height, config.spatial_compression, config.patch_size[1], 0),
-            ("width", width, config.sample_width, config.spatial_compression, config.patch_size[2], 0),
+        for name, asked, default, compression, patch, first in (
+            ("num_frames", num_frames, config.sample_frames, config.temporal_compression, 0, keeps_first),
+            ("height", height, config.sample_height, config.spatial_compression, 1, False),
+            ("width", width, config.sample_width, config.spatial_compression, 2, False),
         ):
             size = default if asked is None else asked
-            latent, rest = divmod(size - extra, compression)
-            latent += extra
-            if size < 1 or rest or latent < patch or latent % patch:
-                nearest = [
-                    (n * patch - extra) * compression + extra
-                    for n in (max(1, latent // patch), max(1, latent // patch) + 1)
-                ]
+            latent, nearest = fit_latent_size(
+                size, compression=compression, patch=config.patch_size[patch], keeps_first=first
+            )
+            if nearest:
                 raise ValueError(f"{name}={size} does not fit this model: the nearest that work are {nearest}.")
             sizes.append(latent)
         return sizes[0], config.num_channels, sizes[1], sizes[2]
@@ -250,13 +247,16 @@ class VideoGenerationPipeline(DiffusionPipeline):
             # Cut as in training: the tokenizer carries the longest caption the model learned from.
             limit = self.tokenizer.model_max_length
             cut = {"truncation": True, "max_length": limit} if limit < NO_LIMIT else {}
-            tokens = self.tokenizer(prompts, padding=True, return_tensors="pt", **cut).to(device)
-            conditions["attention_mask"] = tokens["attention_mask"]
+            tokens = self.tokenizer(prompts, padding=True, return_tensors="pt", **cut)
+            conditions["attention_mask"] = tokens["attention_mask"].to(device)
             if self.text_encoder is None:
-                conditions["input_ids"] = tokens["input_ids"]
+                conditions["input_ids"] = tokens["input_ids"].to(device)
             else:
+                # A text encoder may stay on the CPU while the rest is on a GPU.
+                tokens = tokens.to(self.text_encoder.device)
                 encoded = self.text_encoder(tokens["input_ids"], attention_mask=tokens["attention_mask"])
-                conditions["encoder_hidden_states"] = encoded.last_hidden_state.to(self.transformer.dtype)
+                states = encoded.last_hidden_state
+                conditions["encoder_hidden_states"] = states.to(device=device, dtype=self.transformer.dtype)
         if classes is not None:
             conditions["class_ids"] = classes.to(device)
         return conditions

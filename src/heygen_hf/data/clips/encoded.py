@@ -45,6 +45,8 @@ class EncodedClips(Dataset):
             is drawn from (seed, variant, content) whatever row the clip is in.
         seed: of the variants, and of samples of a distribution.
         posterior: "mode" shows the mean of a distribution, "sample" draws from it by (seed, epoch, index).
+        normalization: shift and scale of each latent channel, `(channels,)`: latents are shown as float32
+            `(latents - shift) / scale`. None shows them as cached.
         missing: without a callable, what is not cached is an "error", or its clip is "leave_out" (see `left_out`).
         content_hashes: of the files, where they are known already; None reads the files.
 
@@ -67,6 +69,7 @@ class EncodedClips(Dataset):
         variants_per_clip: int = 1,
         seed: int = 0,
         posterior: Literal["mode", "sample"] = "mode",
+        normalization: tuple[torch.Tensor, torch.Tensor] | None = None,
         missing: Literal["error", "leave_out"] = "error",
         content_hashes: Sequence[bytes] | None = None,
     ) -> None:
@@ -81,6 +84,7 @@ class EncodedClips(Dataset):
                 "latents are cached of clips as they are, and these are augmented; pass clips.without_augmentation()"
             )
         self.clips, self.variants_per_clip, self.seed, self.posterior = clips, variants_per_clip, seed, posterior
+        self.normalization = normalization
         self._latents = _with_encoder("latents", latents, encode_latents, append=append)
         self._texts = _with_encoder("text_embeddings", text_embeddings, encode_texts, append=append)
         if self._latents is None and self._texts is None:
@@ -178,7 +182,7 @@ class EncodedClips(Dataset):
         for row, index, key, encoding in zip(rows, indices, keys, encodings, strict=True):
             item: Item = {"text": self.clips.texts[row], **{name: of[row] for name, of in self.clips.labels.items()}}
             item |= {name: value for name, value in stand_ins.get(key, {}).items() if name not in _NOT_KEPT}
-            items.append(item | {"latents": self._draw(encoding, epoch=epoch, index=int(index))})
+            items.append(item | {"latents": self._normalized(self._draw(encoding, epoch=epoch, index=int(index)))})
         return items
 
     def _frames(self, row: int, variant: int) -> Item:
@@ -197,6 +201,12 @@ class EncodedClips(Dataset):
         noise = torch.randn(latents.shape, generator=generator)
         return (latents.float() + (0.5 * encoding["latents_logvar"].float()).exp() * noise).to(latents.dtype)
 
+    def _normalized(self, latents: torch.Tensor) -> torch.Tensor:
+        if self.normalization is None:
+            return latents
+        shift, scale = (value.view(-1, 1, 1) for value in self.normalization)
+        return (latents.float() - shift) / scale
+
     def _add_text_embeddings(self, source: CachedEncoder, items: Sequence[Item]) -> None:
         # of the item, not of the row: a data set may change a caption, as where it flips the clip
         text_of = {text_key(item["text"]): item["text"] for item in items}
@@ -208,6 +218,24 @@ class EncodedClips(Dataset):
             everything = torch.ones(embeddings.shape[0], dtype=torch.bool)
             item["text_embeddings_mask"] = encoding.get("text_embeddings_mask", everything).bool()
 
+    def missing(self) -> dict[str, int]:
+        """How many encodings each cache lacks, by its kind."""
+        return {
+            source.cache.kind: len(source.cache.missing(key for row in range(len(self.clips)) for key in keys_of(row)))
+            for source, keys_of in ((self._latents, self._latent_keys), (self._texts, self._text_keys))
+            if source is not None
+        }
+
+    def latent_keys(self) -> list[bytes]:
+        """The keys of the first variant of each clip, by which statistics are taken."""
+        return [self._latent_key(int(row), 0) for row in self._rows]
+
+    def drop_encoders(self) -> None:
+        """Let go of the callables; what is not cached is then an error."""
+        for source in (self._latents, self._texts):
+            if source is not None:
+                source.encode = None
+
     def fill(self, *, batch_size: int, **options: Any) -> list[FillReport]:
         """Encode everything the caches lack with the callables given; the options are those of `fill_cache`.
 
@@ -215,24 +243,8 @@ class EncodedClips(Dataset):
             The account of each cache that has a callable: latents, then text embeddings.
         """
         reports = []
-        options["batch_size"] = batch_size
         if self._latents is not None and self._latents.encode is not None:
-            variants = range(self.variants_per_clip)
-            place = {
-                self._latent_key(row, variant): (row, variant) for row in range(len(self.clips)) for variant in variants
-            }
-
-            def load(keys: Sequence[bytes]) -> list[Item]:
-                items = [self._frames(*place[key]) for key in keys]
-                for item in items:
-                    for name, reason in item.get("problems", [])[:1]:  # the item is another clip's
-                        raise ValueError(f"{name!r} can no longer be read: {reason}")
-                return items
-
-            names = {key: self.clips.file_names[row] for key, (row, _) in place.items()}
-            reports.append(
-                fill_cache(self._latents.cache, list(place), load, self._latents.encode, names=names, **options)
-            )
+            reports.append(self.fill_latents(batch_size=batch_size, **options))
         if self._texts is not None and self._texts.encode is not None:
             text_of = {text_key(text): text for text in self.clips.texts}
             reports.append(
@@ -240,10 +252,38 @@ class EncodedClips(Dataset):
                     *(self._texts.cache, list(text_of), lambda keys: [text_of[key] for key in keys]),
                     self._texts.encode,
                     names=text_of,
+                    batch_size=batch_size,
                     **options,
                 )
             )
         return reports
+
+    def fill_latents(self, keys: Sequence[bytes] | None = None, *, batch_size: int, **options: Any) -> FillReport:
+        """Encode the latents that are missing, of certain keys or of all clips.
+
+        Raises:
+            ValueError: there is no callable to encode them with.
+        """
+        if self._latents is None or self._latents.encode is None:
+            raise ValueError("these clips have no encoder of latents; give encode_latents with the cache")
+        variants = range(self.variants_per_clip)
+        place = {
+            self._latent_key(row, variant): (row, variant) for row in range(len(self.clips)) for variant in variants
+        }
+
+        def load(some: Sequence[bytes]) -> list[Item]:
+            items = [self._frames(*place[key]) for key in some]
+            for item in items:
+                for name, reason in item.get("problems", [])[:1]:  # the item is another clip's
+                    raise ValueError(f"{name!r} can no longer be read: {reason}")
+            return items
+
+        return fill_cache(
+            *(self._latents.cache, list(place) if keys is None else keys, load, self._latents.encode),
+            names={key: self.clips.file_names[row] for key, (row, _) in place.items()},
+            batch_size=batch_size,
+            **options,
+        )
 
 
 def _with_encoder(

@@ -7,6 +7,29 @@ from heygen_hf.data.augmentation import VideoAugmentation
 
 
 @dataclass(kw_only=True)
+class CacheOptions:
+    """How latents and text embeddings are cached, where the recipe's model works on them.
+
+    Args:
+        dtype: they are held in.
+        batch_size: clips or captions encoded at once.
+        variants_per_clip: with random frames or crops, so many draws of each clip are encoded, shown in turn by epochs.
+        posterior: "sample" keeps the spread of latents beside their mean and draws anew in every epoch; "mode" is the
+            mean.
+    """
+
+    dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    batch_size: int = 4
+    variants_per_clip: int = 1
+    posterior: Literal["mode", "sample"] = "mode"
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "variants_per_clip"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(kw_only=True)
 class DataSection:
     """Where the clips are and how they are read.
 
@@ -27,7 +50,8 @@ class DataSection:
             `make_buckets`.
         upscale: whether a clip smaller than every bucket is enlarged, instead of left out.
         augmentation: the options of `VideoAugmentation`, for training clips.
-        cache_dir: where decoded clips are kept; by default the user's cache folder.
+        cache_dir: where decoded clips and encodings are kept; by default the user's cache folder.
+        cache: of latents and text embeddings.
         max_clip_mebibytes: longer clips (decoded, at their size) are not kept but decoded whenever they are drawn.
         decode_time_limit_seconds: a file whose decoder takes longer cannot be used.
         num_workers: data loader workers; None decides by whether clips are decoded as they are drawn.
@@ -52,6 +76,7 @@ class DataSection:
     upscale: bool = False
     augmentation: VideoAugmentation | None = None
     cache_dir: str | None = None
+    cache: CacheOptions = field(default_factory=CacheOptions)
     max_clip_mebibytes: float = 32.0
     decode_time_limit_seconds: float = 60.0
     num_workers: int | None = None

@@ -27,6 +27,7 @@ def export_run(
     whoever loads the folder can make them again and compare (`reference.json` says how).
     """
     pipeline.transformer.eval()
+    pipeline.to(pipeline.transformer.device)  # encoders may have waited on the CPU
     # The choice of attention is this machine's; where the model is loaded, transformers' default applies.
     attention = pipeline.transformer.config._attn_implementation
     pipeline.transformer.set_attn_implementation("sdpa")

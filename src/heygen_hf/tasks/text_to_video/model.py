@@ -1,5 +1,6 @@
-"""The tokenizer and the generator that a recipe describes."""
+"""The tokenizer and the generator that a recipe describes, and whether its sizes fit them."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,73 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedTokenizerBase
 
 from heygen_hf.data import load_tokenizer
+from heygen_hf.data.buckets import Bucket
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerForVideoGeneration
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
+from heygen_hf.tasks.clip_data.sizes import bucket_set
 from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.text_to_video.encoder_loading import (
+    autoencoder_of,
+    text_encoder_of,
+    text_width,
+    tokenizer_of_text_encoder,
+)
+from heygen_hf.tasks.text_to_video.latent_geometry import latent_geometry
 
 
 def check_sizes(recipe: Recipe) -> None:
-    """Refuse sizes that cannot work before anything is decoded.
+    """Refuse sizes and encoders that cannot work before anything is decoded.
 
     Raises:
-        ValueError: a model field that cannot be, or a clip size that the patch does not divide.
+        ValueError: a model field that cannot be, a clip size that the patch or the autoencoder does not take, or clips
+            that cannot be encoded once for good.
     """
-    if recipe.model.get("pretrained") is None:
-        config = build_config(given_values(recipe.model))
-        config.count_tokens(recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
+    sizes = (recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
+    name = autoencoder_of(recipe.model)
+    check_cacheable(recipe)
+    if name is None:
+        if recipe.model.get("pretrained") is None:
+            build_config(given_values(recipe.model)).count_tokens(*sizes)
+        return
+    geometry = latent_geometry(name)
+    config = build_config(given_values(recipe.model))
+    patch_size = _patch_size(recipe.model, config)
+    geometry.latent_bucket(Bucket(*sizes), patch_size=patch_size, where="processor")
+    if recipe.data.buckets is not None or recipe.data.bucket_resolutions is not None:
+        for bucket in bucket_set(recipe.data, VideoProcessor(**asdict(recipe.processor))).buckets:
+            geometry.latent_bucket(bucket, patch_size=patch_size, where=f"the bucket {bucket} in data:")
+
+
+def check_cacheable(recipe: Recipe) -> None:
+    """Refuse options that leave nothing to encode once: streaming, augmented latents, draws that draw nothing."""
+    latents = autoencoder_of(recipe.model) is not None
+    if not latents and text_encoder_of(recipe.model) is None:
+        return
+    if recipe.data.streaming:
+        raise ValueError(
+            "data.streaming=true knows no clip's content beforehand, so nothing of it can be cached for "
+            "model.autoencoder or model.text_encoder; set data.streaming=false"
+        )
+    if latents and recipe.data.augmentation is not None:
+        raise ValueError(
+            "data.augmentation changes clips anew each time, and model.autoencoder encodes each once; drop one of them"
+        )
+    draws = "random" in (recipe.processor.frame_position, recipe.processor.crop_position)
+    if recipe.data.cache.variants_per_clip > 1 and not (latents and draws):
+        raise ValueError(
+            f"data.cache.variants_per_clip={recipe.data.cache.variants_per_clip} has nothing to vary: it needs "
+            "model.autoencoder, and processor.frame_position or crop_position random"
+        )
+
+
+def _patch_size(section: dict[str, Any], config: VideoTransformerConfig) -> tuple[int, int, int]:
+    """The patch of a fresh model, or of the pretrained one unless the recipe says otherwise."""
+    pretrained = section.get("pretrained")
+    if pretrained is not None and section.get("patch_size") is None:
+        config = VideoTransformerConfig.from_pretrained(pretrained, **_inside(pretrained))
+    frames, height, width = config.patch_size
+    return frames, height, width
 
 
 def given_values(section: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +83,7 @@ def given_values(section: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in section.items()
-        if value is not None and name not in ("pretrained", "attn_implementation")
+        if value is not None and name not in ("pretrained", "autoencoder", "text_encoder", "attn_implementation")
     }
 
 
@@ -48,7 +101,9 @@ def build_tokenizer_for(recipe: Recipe, data: PreparedData) -> PreTrainedTokeniz
     It carries the longest caption it makes, so that training and generation cut alike.
     """
     name, pretrained = recipe.data.tokenizer, recipe.model.get("pretrained")
-    if name is None and pretrained is not None:
+    if name is None and recipe.model.get("text_encoder") is not None:
+        name = tokenizer_of_text_encoder(recipe.model["text_encoder"])
+    elif name is None and pretrained is not None:
         if not (Path(pretrained) / "tokenizer").is_dir():
             raise ValueError(
                 f"model.pretrained={pretrained} has no tokenizer beside it; name the one it was trained with in "
@@ -72,17 +127,19 @@ def build_model(
         ValueError: the clip's sizes are no multiples of the patch, or a pretrained vocabulary is not the tokenizer's.
     """
     values = given_values(section)
-    pretrained = section.get("pretrained")
+    pretrained, text_encoder = section.get("pretrained"), text_encoder_of(section)
     attention = section.get("attn_implementation", "auto")
+    values = _agreed(values, _latent_values(section))
+    if text_encoder is not None:
+        values = _agreed(values, {"caption_hidden_size": text_width(text_encoder)})
     sizes = {
         "sample_frames": processor.num_frames,
         "sample_height": processor.height,
         "sample_width": processor.width,
     }
     if pretrained is not None:
-        # A run's folder is a pipeline: its denoiser lies one folder down.
-        inside = {"subfolder": "transformer"} if (Path(pretrained) / "transformer").is_dir() else {}
-        model = VideoTransformerForVideoGeneration.from_pretrained(pretrained, **inside, **(sizes | values))
+        loaded = VideoTransformerForVideoGeneration.from_pretrained
+        model = loaded(pretrained, **_inside(pretrained), **(sizes | values))
         if model.config.vocab_size is not None and len(tokenizer) > model.config.vocab_size:
             raise ValueError(
                 f"model.pretrained={pretrained} knows {model.config.vocab_size} tokens, the tokenizer has "
@@ -91,11 +148,42 @@ def build_model(
         config = model.config
     else:
         vocabulary = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-        config = build_config(vocabulary | sizes | values)
+        config = build_config(({} if text_encoder is not None else vocabulary) | sizes | values)
         model = VideoTransformerForVideoGeneration(config)
-    tokens = config.count_tokens(processor.num_frames, processor.height, processor.width)
+    tokens = _count_tokens(config, processor)
     model.set_attn_implementation(choose_attention(tokens) if attention == "auto" else attention)
     return model
+
+
+def _inside(pretrained: str) -> dict[str, str]:
+    """Where in `model.pretrained` the denoiser lies: a run's folder is a pipeline, and it is one folder down."""
+    return {"subfolder": "transformer"} if (Path(pretrained) / "transformer").is_dir() else {}
+
+
+def _latent_values(section: dict[str, Any]) -> dict[str, int]:
+    """The fields of `VideoTransformerConfig` that an autoencoder decides; none for a model of pixels."""
+    name = autoencoder_of(section)
+    if name is None:
+        return {}
+    geometry = latent_geometry(name)
+    return {
+        "num_channels": geometry.channels,
+        "temporal_compression": geometry.temporal_compression,
+        "spatial_compression": geometry.spatial_compression,
+    }
+
+
+def _agreed(values: dict[str, Any], of_encoder: dict[str, int]) -> dict[str, Any]:
+    for name, value in of_encoder.items():
+        if values.get(name, value) != value:
+            raise ValueError(f"model.{name} is {values[name]} and the encoder's is {value}; leave the key out")
+    return values | of_encoder
+
+
+def _count_tokens(config: VideoTransformerConfig, processor: VideoProcessor) -> int:
+    temporal, spatial = config.temporal_compression, config.spatial_compression
+    frames = (processor.num_frames - 1) // temporal + 1
+    return config.count_tokens(frames, processor.height // spatial, processor.width // spatial)
 
 
 def choose_attention(tokens: int) -> str:

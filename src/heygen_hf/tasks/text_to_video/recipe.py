@@ -9,6 +9,7 @@ from huggingface_hub.dataclasses import strict
 from heygen_hf.models.video_transformer import VideoTransformerConfig
 from heygen_hf.tasks.clip_data import DataSection, ProcessorSection
 from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.text_to_video.encoder_loading import autoencoder_of
 from heygen_hf.training import VideoGenerationTrainingArguments
 
 
@@ -16,16 +17,23 @@ from heygen_hf.training import VideoGenerationTrainingArguments
 class ModelSection(VideoTransformerConfig):
     """The fields of `VideoTransformerConfig`, and where to start from.
 
-    `vocab_size`, `pad_token_id` and `sample_*` are filled in from the tokenizer and the processor when left out.
+    `vocab_size`, `pad_token_id` and `sample_*` are filled in from the tokenizer and the processor when left out; with
+    an autoencoder `num_channels` and the compressions are its, with a text encoder `caption_hidden_size` is.
 
     Args:
         pretrained: a folder or Hub repository to start from instead of random weights.
+        autoencoder: a folder or Hub repository of an `AutoencoderKL…` of diffusers (or a pipeline with one): the model
+            is then trained on its latents, which are cached (`data.cache`). None trains on pixels.
+        text_encoder: a folder or Hub repository of a text model of transformers (or a pipeline with one): the model
+            then reads captions as its last hidden states, which are cached too. None embeds tokens in the model.
         attn_implementation: "auto" takes "matmul" for short sequences on a CPU and "sdpa" elsewhere.
     """
 
     model_type = "heygen_text_to_video_recipe"
 
     pretrained: str | None = None
+    autoencoder: str | None = None
+    text_encoder: str | None = None
     attn_implementation: str = "auto"
 
 
@@ -96,13 +104,17 @@ def evaluates(recipe: Recipe) -> bool:
     return recipe.evaluation.enabled and bool(recipe.data.label_columns)
 
 
-# Filled in from the tokenizer and the processor; a default written out would override them.
+# Filled in from the tokenizer, the processor and the encoders; a default written out would override them.
 _LEFT_OPEN = {"vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
+_LEFT_OPEN_WITH_AUTOENCODER = {"num_channels", "temporal_compression", "spatial_compression"}
 
 
 def with_defaults(recipe: Recipe) -> Recipe:
     """The recipe with the defaults of its `model` and `training` sections written out, as `recipe.yaml` holds it."""
-    model = {**_own_defaults(VideoTransformerConfig), **_own_defaults(ModelSection), **recipe.model}
+    defaults = {**_own_defaults(VideoTransformerConfig), **_own_defaults(ModelSection)}
+    if autoencoder_of(recipe.model) is not None:
+        defaults = {name: value for name, value in defaults.items() if name not in _LEFT_OPEN_WITH_AUTOENCODER}
+    model = {**defaults, **recipe.model}
     training = {**_own_defaults(VideoGenerationTrainingArguments), **recipe.training}
     return dataclasses.replace(recipe, model=model, training=training)
 

@@ -1,6 +1,7 @@
 """Text to video, from captioned clips to a folder that loads anywhere.
 
-Data → model → trainer → export → evaluation → card.
+Data → model → trainer → export → evaluation → card. With `model.autoencoder` the trainer is given latents in place of
+frames, with `model.text_encoder` embeddings beside captions (`encoded_data.py`); everything else stays in pixels.
 """
 
 import time
@@ -18,6 +19,8 @@ from heygen_hf.tasks.clip_data import check_labels, prepare_data
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video.card import run_facts, write_run_card
+from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
+from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
@@ -69,6 +72,18 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         check_labels(data, recipe.data.label_columns)
     with arguments.main_process_first(desc="building the tokenizer"):
         tokenizer = build_tokenizer_for(recipe, data)
+    encoders = load_encoders(recipe.model)
+    encoded = training_data(
+        recipe,
+        data,
+        encoders,
+        processor=processor,
+        tokenizer=tokenizer,
+        device=arguments.device,
+        process_index=arguments.process_index,
+        num_processes=arguments.world_size,
+    )
+    collate = VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length)
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
@@ -82,22 +97,26 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         build_scheduler(model.config),
         processor,
         tokenizer,
+        # The other processes neither sample nor export: theirs may go.
+        text_encoder=encoders.text_encoder if arguments.should_save else None,
+        vae=encoders.autoencoder if arguments.should_save else None,
         num_inference_steps=generation.num_inference_steps,
         guidance_scale=generation.guidance_scale,
         frame_rate=generation.frame_rate,
     )
+    del encoders
 
     # 3. Trainer.
     prompts = generation.sample_prompts or data.sample_prompts(generation.num_samples)
-    arguments.dataloader_num_workers = data.num_workers
+    arguments.dataloader_num_workers = encoded.num_workers
     if data.validation is None:
         arguments.eval_strategy = IntervalStrategy.NO
     trainer = VideoGenerationTrainer(
         model,
         arguments,
-        train_dataset=data.training_set(at_least=samples_per_step(arguments)),
-        eval_dataset=data.validation_subset(arguments.max_eval_clips),
-        data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
+        train_dataset=encoded.training_set(at_least=samples_per_step(arguments)),
+        eval_dataset=encoded.validation_subset(arguments.max_eval_clips),
+        data_collator=EncodedCaptions(collate) if model.config.caption_hidden_size is not None else collate,
         callbacks=[JsonLinesLog(folder.log)],
         write_samples=sample_grid_writer(
             pipeline, prompts, folder=folder.samples, seed=recipe.seed, precision=arguments.precision

@@ -1,0 +1,183 @@
+"""The clips of a recipe as its encoders see them: from the cache, and encoded on the fly where it lacks something."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from heygen_hf.data import VideoTextCollator
+from heygen_hf.data.buckets import BucketSet
+from heygen_hf.data.cache.encoding_fill import FillReport
+from heygen_hf.data.cache.encoding_statistics import latent_statistics
+from heygen_hf.data.cache.encoding_store import EncodingCache
+from heygen_hf.data.clips import EncodedClips, VideoClipDataset
+from heygen_hf.pipelines.latents import known_normalization, record_normalization
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData, default_cache_dir
+from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.text_to_video.encoders import EncodeCaptions, EncodeFrames, Encoders, open_caches
+
+_MEASURED_CLIPS = 2048  # more change the mean and the spread of a channel by nothing that matters
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """What there is to cache.
+
+    Attributes:
+        caches: kind → cache.
+        splits: "train" and, where there is one, "validation".
+    """
+
+    caches: dict[str, EncodingCache]
+    splits: dict[str, EncodedClips]
+
+    def fill(self, *, batch_size: int, **options: Any) -> dict[str, list[FillReport]]:
+        """Encode everything that is missing; the options are those of `fill_cache`. Split → an account of each cache.
+
+        Raises:
+            ValueError: memory does not hold a batch, or nothing can be encoded.
+        """
+        try:
+            return {split: clips.fill(batch_size=batch_size, **options) for split, clips in self.splits.items()}
+        except torch.OutOfMemoryError as error:
+            raise ValueError(
+                f"memory does not hold {batch_size} clips at once while encoding: lower data.cache.batch_size"
+            ) from error
+
+    def missing(self) -> int:
+        """Encodings that no cache holds yet."""
+        return sum(number for clips in self.splits.values() for number in clips.missing().values())
+
+
+def encode_data(
+    recipe: Recipe,
+    data: PreparedData,
+    encoders: Encoders,
+    *,
+    processor: VideoProcessor,
+    tokenizer: PreTrainedTokenizerBase,
+) -> EncodedData:
+    """Training and validation clips in front of their caches, what is missing encoded on the fly and added.
+
+    Raises:
+        OSError: the cache cannot be written.
+        ValueError: a file cannot be read any more.
+    """
+    options = recipe.data.cache
+    folder = recipe.data.cache_dir or default_cache_dir()
+    caches = open_caches(recipe, encoders, cache_dir=folder, processor=processor, tokenizer=tokenizer)
+    callables: dict[str, Any] = {}
+    if encoders.autoencoder is not None:
+        spread = options.posterior == "sample"
+        callables["encode_latents"] = EncodeFrames(encoders.autoencoder, processor, with_spread=spread)
+    if encoders.text_encoder is not None:
+        callables["encode_texts"] = EncodeCaptions(encoders.text_encoder, tokenizer)
+    clips = {"train": data.train, "validation": data.validation}
+    splits = {
+        split: EncodedClips(
+            some,
+            **caches,
+            **callables,
+            append=True,
+            # validation shows the same in every epoch
+            variants_per_clip=options.variants_per_clip if split == "train" else 1,
+            posterior=options.posterior if split == "train" else "mode",
+            seed=recipe.seed,
+        )
+        for split, some in clips.items()
+        if isinstance(some, VideoClipDataset)
+    }
+    if encoders.geometry is not None:
+        for some in splits.values():
+            # batches are made by the sizes of latents, of which the transformer counts the tokens
+            sizes = [encoders.geometry.latent_bucket(size) for size in some.buckets.buckets]
+            some.buckets = BucketSet(processor, sizes, upscale=True)
+    return EncodedData(caches, splits)
+
+
+def training_data(
+    recipe: Recipe,
+    data: PreparedData,
+    encoders: Encoders,
+    *,
+    processor: VideoProcessor,
+    tokenizer: PreTrainedTokenizerBase,
+    device: torch.device,
+    process_index: int = 0,
+    num_processes: int = 1,
+) -> PreparedData:
+    """The data that the trainer draws from: `data` itself without encoders, else its clips as encodings.
+
+    Encoders of something that is missing are moved to the device, or stay on the CPU where `data.num_workers` asks for
+    workers, which then encode. Where nothing is missing, the clips let go of them. An autoencoder that does not know
+    its latents' mean and spread is given those of the training clips.
+    """
+    if not encoders:
+        return data
+    encoded = encode_data(recipe, data, encoders, processor=processor, tokenizer=tokenizer)
+    is_main = process_index == 0
+    missing = encoded.missing()
+    # latents that are all there need no decoding, for which alone there would be workers
+    latents = encoders.autoencoder is not None
+    num_workers = data.num_workers if not latents else recipe.data.num_workers or 0
+    if not (missing and num_workers):
+        # the text encoder, often the largest, waits on the CPU where it is only asked for samples
+        (encoders if missing else Encoders(encoders.autoencoder)).to(device)
+    if missing and is_main:
+        print(
+            f"{missing} encodings are not cached and are made while training; make them once before it with: "
+            f"heygen-hf data cache {recipe.path}"
+        )
+    if latents:
+        _normalize(recipe, encoded, encoders, process_index=process_index, num_processes=num_processes)
+    if not encoded.missing():
+        for clips in encoded.splits.values():
+            clips.drop_encoders()
+    splits: dict[str, Any] = {"validation": None, **encoded.splits}
+    return replace(data, **splits, num_workers=num_workers)
+
+
+def _normalize(
+    recipe: Recipe, encoded: EncodedData, encoders: Encoders, *, process_index: int, num_processes: int
+) -> None:
+    """Bring latents to the scale that a transformer is trained on, the same that the pipeline undoes."""
+    assert encoders.autoencoder is not None
+    assert encoders.geometry is not None
+    channels, options = encoders.geometry.channels, recipe.data.cache
+    if known_normalization(encoders.autoencoder, channels) is None:
+        clips = encoded.splits["train"]
+        keys = sorted(set(clips.latent_keys()))
+        if len(keys) > _MEASURED_CLIPS:
+            keys = [keys[i * len(keys) // _MEASURED_CLIPS] for i in range(_MEASURED_CLIPS)]
+        clips.fill_latents(
+            keys,
+            batch_size=options.batch_size,
+            process_index=process_index,
+            num_processes=num_processes,
+            progress=process_index == 0,
+        )
+        mean, std = latent_statistics(encoded.caches["latents"], keys, sampled=options.posterior == "sample")
+        record_normalization(encoders.autoencoder, mean, std)
+        if process_index == 0:
+            print(
+                f"mean and spread of the latents, which the autoencoder lacks, measured on {len(keys)} training clips"
+            )
+    for clips in encoded.splits.values():
+        clips.normalization = known_normalization(encoders.autoencoder, channels)
+
+
+class EncodedCaptions:
+    """A collator whose encoded captions have the names and the dtype that the model's `forward` takes."""
+
+    def __init__(self, collate: VideoTextCollator) -> None:
+        self.collate = collate
+
+    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        batch = self.collate(items)
+        if "encoder_hidden_states" in batch:
+            batch["encoder_hidden_states"] = batch["encoder_hidden_states"].float()
+            batch["attention_mask"] = batch.pop("encoder_attention_mask")
+        return batch

@@ -1,0 +1,91 @@
+"""What an autoencoder makes of a clip's sizes, and which sizes it takes: known before anything is encoded."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from heygen_hf.data.buckets import Bucket
+from heygen_hf.pipelines.latents import encode_to_posterior, fit_latent_size, is_image_autoencoder
+from heygen_hf.tasks.text_to_video.encoder_loading import load_autoencoder
+
+_PROBE_FRAMES, _PROBE_PIXELS = 49, 256  # 1 + 48 frames: 48 is a multiple of every ratio in use, 6 and 8 included
+
+
+@dataclass(frozen=True)
+class LatentGeometry:
+    """How many frames and pixels one latent stands for. A video autoencoder compresses the first frame by itself.
+
+    Attributes:
+        channels: of the latents.
+        temporal_compression, spatial_compression: frames, and pixels in height and width, to one latent.
+    """
+
+    channels: int
+    temporal_compression: int
+    spatial_compression: int
+
+    def latent_bucket(
+        self, size: Bucket, *, patch_size: tuple[int, int, int] = (1, 1, 1), where: str = "the bucket"
+    ) -> Bucket:
+        """The size in latents.
+
+        Args:
+            patch_size: of the transformer, in latents.
+            where: the recipe's keys of this size, for the error.
+
+        Raises:
+            ValueError: it does not fit the autoencoder or the patch; names the nearest sizes that do.
+        """
+        latents = []
+        sizes = (("num_frames", size.num_frames), ("height", size.height), ("width", size.width))
+        compressions = (self.temporal_compression, self.spatial_compression, self.spatial_compression)
+        for (name, asked), compression, patch in zip(sizes, compressions, patch_size, strict=True):
+            keeps_first = name == "num_frames" and compression > 1
+            latent, nearest = fit_latent_size(asked, compression=compression, patch=patch, keeps_first=keeps_first)
+            if nearest:
+                ratio = f"{compression}n + 1 frames" if keeps_first else f"multiples of {compression}"
+                raise ValueError(
+                    f"{where} {name}={asked} does not fit: the autoencoder takes {ratio}, and a patch {patch} of its "
+                    f"latents; the nearest that work are {nearest[0]} and {nearest[1]}"
+                )
+            latents.append(latent)
+        return Bucket(*latents)
+
+
+def latent_geometry(name: str) -> LatentGeometry:
+    """The geometry of an autoencoder by folder or Hub name; its weights are not loaded where shapes alone tell.
+
+    Raises:
+        ValueError: it cannot be loaded, or compresses in another way than `LatentGeometry` says.
+    """
+    try:
+        shape = _probe(load_autoencoder(name, with_weights=False), pixels=_PROBE_PIXELS, device="meta")
+        pixels = _PROBE_PIXELS
+    except (RuntimeError, NotImplementedError, AttributeError):  # it looks at values while it encodes
+        pixels = 64
+        try:
+            shape = _probe(load_autoencoder(name), pixels=pixels, device="cpu")
+        except (RuntimeError, NotImplementedError, AttributeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"model.autoencoder={name} does not encode {_PROBE_FRAMES} frames to a distribution ({reason})"
+            ) from error
+    frames, channels, height, _ = shape
+    temporal = 1 if frames == _PROBE_FRAMES else (_PROBE_FRAMES - 1) / max(frames - 1, 1)
+    spatial = pixels / height
+    if temporal != int(temporal) or spatial != int(spatial):
+        raise ValueError(
+            f"model.autoencoder={name} makes {frames} latents of {_PROBE_FRAMES} frames and {height} of {pixels} "
+            "pixels; expected 4n + 1 frames (or 8n + 1, …) to make n + 1, and whole pixels to a latent"
+        )
+    return LatentGeometry(channels=channels, temporal_compression=int(temporal), spatial_compression=int(spatial))
+
+
+@torch.no_grad()
+def _probe(autoencoder: nn.Module, *, pixels: int, device: str) -> tuple[int, int, int, int]:
+    """(frames, channels, height, width) of the latents of a blank clip."""
+    frames = 1 if is_image_autoencoder(autoencoder) else _PROBE_FRAMES
+    clip = torch.zeros(1, frames, 3, pixels, pixels, device=device)
+    _, latent_frames, channels, height, width = encode_to_posterior(autoencoder, clip)[0].shape
+    return (_PROBE_FRAMES if frames == 1 else latent_frames), channels, height, width
