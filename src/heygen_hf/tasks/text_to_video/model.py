@@ -21,7 +21,7 @@ from heygen_hf.tasks.text_to_video.encoder_loading import (
     text_width,
     tokenizer_of_text_encoder,
 )
-from heygen_hf.tasks.text_to_video.latent_geometry import latent_geometry
+from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, latent_geometry
 
 
 def check_sizes(recipe: Recipe) -> None:
@@ -31,16 +31,15 @@ def check_sizes(recipe: Recipe) -> None:
         ValueError: a model field that cannot be, a clip size that the patch or the autoencoder does not take, or clips
             that cannot be encoded once for good.
     """
-    sizes = (recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
-    name = autoencoder_of(recipe.model)
     check_cacheable(recipe)
-    if name is None:
+    values = _with_encoders(recipe.model)
+    sizes = (recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
+    if autoencoder_of(recipe.model) is None:
         if recipe.model.get("pretrained") is None:
-            build_config(given_values(recipe.model)).count_tokens(*sizes)
+            build_config(values).count_tokens(*sizes)
         return
-    geometry = latent_geometry(name)
-    config = build_config(given_values(recipe.model))
-    patch_size = _patch_size(recipe.model, config)
+    geometry = LatentGeometry(values["num_channels"], values["temporal_compression"], values["spatial_compression"])
+    patch_size = _patch_size(recipe.model, build_config(values))
     geometry.latent_bucket(Bucket(*sizes), patch_size=patch_size, where="processor")
     if recipe.data.buckets is not None or recipe.data.bucket_resolutions is not None:
         for bucket in bucket_set(recipe.data, VideoProcessor(**asdict(recipe.processor))).buckets:
@@ -126,12 +125,8 @@ def build_model(
     Raises:
         ValueError: the clip's sizes are no multiples of the patch, or a pretrained vocabulary is not the tokenizer's.
     """
-    values = given_values(section)
-    pretrained, text_encoder = section.get("pretrained"), text_encoder_of(section)
-    attention = section.get("attn_implementation", "auto")
-    values = _agreed(values, _latent_values(section))
-    if text_encoder is not None:
-        values = _agreed(values, {"caption_hidden_size": text_width(text_encoder)})
+    values = _with_encoders(section)
+    pretrained, attention = section.get("pretrained"), section.get("attn_implementation", "auto")
     sizes = {
         "sample_frames": processor.num_frames,
         "sample_height": processor.height,
@@ -148,7 +143,7 @@ def build_model(
         config = model.config
     else:
         vocabulary = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-        config = build_config(({} if text_encoder is not None else vocabulary) | sizes | values)
+        config = build_config(({} if "caption_hidden_size" in values else vocabulary) | sizes | values)
         model = VideoTransformerForVideoGeneration(config)
     tokens = _count_tokens(config, processor)
     model.set_attn_implementation(choose_attention(tokens) if attention == "auto" else attention)
@@ -160,24 +155,25 @@ def _inside(pretrained: str) -> dict[str, str]:
     return {"subfolder": "transformer"} if (Path(pretrained) / "transformer").is_dir() else {}
 
 
-def _latent_values(section: dict[str, Any]) -> dict[str, int]:
-    """The fields of `VideoTransformerConfig` that an autoencoder decides; none for a model of pixels."""
-    name = autoencoder_of(section)
-    if name is None:
-        return {}
-    geometry = latent_geometry(name)
-    return {
-        "num_channels": geometry.channels,
-        "temporal_compression": geometry.temporal_compression,
-        "spatial_compression": geometry.spatial_compression,
-    }
+def _with_encoders(section: dict[str, Any]) -> dict[str, Any]:
+    """The given fields of `VideoTransformerConfig`, and those that the encoders decide.
 
-
-def _agreed(values: dict[str, Any], of_encoder: dict[str, int]) -> dict[str, Any]:
-    for name, value in of_encoder.items():
+    Raises:
+        ValueError: an encoder cannot be loaded, or the recipe says otherwise than it.
+    """
+    values, decided = given_values(section), {}
+    autoencoder, text_encoder = autoencoder_of(section), text_encoder_of(section)
+    if autoencoder is not None:
+        geometry = latent_geometry(autoencoder)
+        decided["num_channels"] = geometry.channels
+        decided["temporal_compression"] = geometry.temporal_compression
+        decided["spatial_compression"] = geometry.spatial_compression
+    if text_encoder is not None:
+        decided["caption_hidden_size"] = text_width(text_encoder)
+    for name, value in decided.items():
         if values.get(name, value) != value:
             raise ValueError(f"model.{name} is {values[name]} and the encoder's is {value}; leave the key out")
-    return values | of_encoder
+    return values | decided
 
 
 def _count_tokens(config: VideoTransformerConfig, processor: VideoProcessor) -> int:
