@@ -8,6 +8,9 @@ from transformers import (
     AutoConfig,
     AutoImageProcessor,
     AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     AutoModelForVideoClassification,
     PreTrainedConfig,
 )
@@ -16,6 +19,13 @@ from heygen_hf.models.conv_video_encoder.configuration_conv_video_encoder import
 from heygen_hf.models.conv_video_encoder.modeling_conv_video_encoder import (
     ConvVideoEncoderForVideoClassification,
     ConvVideoEncoderModel,
+)
+from heygen_hf.models.text_transformer.configuration_text_transformer import TextTransformerConfig
+from heygen_hf.models.text_transformer.modeling_text_transformer import (
+    TextTransformerForCausalLM,
+    TextTransformerForSequenceClassification,
+    TextTransformerForTokenClassification,
+    TextTransformerModel,
 )
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_transformer import VideoTransformerModel
@@ -40,3 +50,11 @@ AutoConfig.register(ConvVideoEncoderConfig.model_type, ConvVideoEncoderConfig, e
 AutoModel.register(ConvVideoEncoderConfig, ConvVideoEncoderModel, exist_ok=True)
 AutoModelForVideoClassification.register(ConvVideoEncoderConfig, ConvVideoEncoderForVideoClassification, exist_ok=True)
 _register_processor(ConvVideoEncoderConfig)
+
+AutoConfig.register(TextTransformerConfig.model_type, TextTransformerConfig, exist_ok=True)
+AutoModel.register(TextTransformerConfig, TextTransformerModel, exist_ok=True)
+AutoModelForCausalLM.register(TextTransformerConfig, TextTransformerForCausalLM, exist_ok=True)
+AutoModelForSequenceClassification.register(
+    TextTransformerConfig, TextTransformerForSequenceClassification, exist_ok=True
+)
+AutoModelForTokenClassification.register(TextTransformerConfig, TextTransformerForTokenClassification, exist_ok=True)
