@@ -53,8 +53,10 @@ def check_same_shape(first: str, a: torch.Tensor, second: str, b: torch.Tensor) 
         raise ValueError(f"{first} has shape {tuple(a.shape)} and {second} {tuple(b.shape)}: they must agree.")
 
 
-def check_class_ids(labels: torch.Tensor, *, num_classes: int, ignore_index: int | None) -> None:
-    """Class ids are whole numbers in `[0, num_classes)` or `ignore_index`, and at least one of them counts."""
+def check_class_ids(
+    labels: torch.Tensor, *, num_classes: int, ignore_index: int | None, allow_none: bool = False
+) -> None:
+    """Class ids are whole numbers in `[0, num_classes)` or `ignore_index`; one of them counts, or `allow_none`."""
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels are {labels.dtype}; expected class ids as integers (torch.long).")
     if torch.compiler.is_compiling():
@@ -70,7 +72,7 @@ def check_class_ids(labels: torch.Tensor, *, num_classes: int, ignore_index: int
             f"label {int(labels[wrong][0])} is outside [0, {num_classes}){skipped}: "
             "the model's classes or vocabulary and the labels do not match."
         )
-    if not any_counted:
+    if not any_counted and not allow_none:
         check_some_target_counts(counted, ignore_index=ignore_index)
 
 
