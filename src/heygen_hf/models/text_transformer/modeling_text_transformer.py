@@ -95,9 +95,7 @@ class TextTransformerBlock(GradientCheckpointingLayer):
         self.attention_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.attention = TextTransformerAttention(config, layer_idx)
         self.feed_forward_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
-        self.feed_forward = GatedFeedForward(
-            config.hidden_size, config.intermediate_size, activation=config.hidden_act
-        )
+        self.feed_forward = GatedFeedForward(config.hidden_size, config.intermediate_size, activation=config.hidden_act)
         self.dropout = nn.Dropout(config.hidden_dropout)
         _start_at_zero(self.attention.o_proj, self.feed_forward.down_proj)
 
@@ -222,15 +220,16 @@ class TextTransformerModel(TextTransformerPreTrainedModel):
             if input_ids.shape[-1] > 1:  # a single token is the model's own, generated
                 check_token_ids(input_ids, vocab_size=self.config.vocab_size)
             inputs_embeds = self.embed_tokens(input_ids)
-        if use_cache and past_key_values is None and self._may_make_cache():
-            past_key_values = DynamicCache(config=self.config)
         past_tokens = past_key_values.get_seq_length() if past_key_values is not None else 0
 
-        # 1. Packed documents, told by their ids or by positions that start again.
+        # 1. Packed documents, told by their ids or by positions that start again; they make no cache, which would
+        # not know them.
         if sequence_ids is not None:
             _check_sequence_ids(sequence_ids, inputs_embeds, past_tokens)
         elif position_ids is not None and attention_mask is None and past_key_values is None:
             sequence_ids = find_packed_sequence_indices(position_ids.expand(inputs_embeds.shape[0], -1))
+        if use_cache and past_key_values is None and sequence_ids is None and self._may_make_cache():
+            past_key_values = DynamicCache(config=self.config)
         if position_ids is None:
             position_ids = torch.arange(inputs_embeds.shape[1], device=inputs_embeds.device)[None] + past_tokens
 
