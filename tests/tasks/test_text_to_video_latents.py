@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,9 +213,10 @@ def test_at_learning_rate_0_neither_weights_nor_normalisation_change(work: Path,
 
 
 def test_what_is_missing_is_encoded_while_training_once_and_to_the_same_run(work: Path, cached: str) -> None:
-    filled = run_recipe(work / "recipe.yaml", values(work, *SHORT, name="filled")).folder
+    short = [*SHORT, "training.max_steps=3"]  # an epoch
+    filled = run_recipe(work / "recipe.yaml", values(work, *short, name="filled")).folder
     with encoder_calls() as calls:
-        mixed = run_recipe(work / "recipe.yaml", values(work, *SHORT, name="mixed", cache="new")).folder
+        mixed = run_recipe(work / "recipe.yaml", values(work, *short, name="mixed", cache="new")).folder
     assert "WanEncoder3d" in calls
     one, other = (load_file(folder / "transformer" / "model.safetensors") for folder in (filled, mixed))
     assert all(torch.allclose(weight, other[name], atol=1e-3) for name, weight in one.items())
@@ -324,6 +326,17 @@ def test_normalisation_is_the_autoencoders_own_where_it_has_one() -> None:
     ltx = AutoencoderKLLTXVideo(**blocks, **layers, **flags, **more, **types)
     ltx.latents_mean.fill_(2.0)
     assert known_normalization(ltx, 4)[0].tolist() == [2.0] * 4  # held as buffers
+
+
+def test_statistics_that_are_not_the_autoencoders_own_are_told(work: Path, cached: str, capsys) -> None:
+    shutil.copytree(work / "vae", work / "foreign_vae")
+    config = json.loads((work / "vae" / "config.json").read_text())
+    config |= {"latents_mean": [0.0] * 4, "latents_std": [50.0] * 4}
+    (work / "foreign_vae" / "config.json").write_text(json.dumps(config))
+    training_clips(work, f"model.autoencoder={work / 'foreign_vae'}")  # normalised otherwise, it is the same cache
+    assert "normalised latents have a spread of 0.0" in capsys.readouterr().out
+    training_clips(work)
+    assert "have a spread of" not in capsys.readouterr().out
 
 
 def test_variants_and_samples_of_the_posterior_differ_by_epoch(work: Path) -> None:

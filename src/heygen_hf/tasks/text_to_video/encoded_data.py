@@ -20,6 +20,7 @@ from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.encoders import EncodeCaptions, EncodeFrames, Encoders, open_caches
 
 _MEASURED_CLIPS = 2048  # more change the mean and the spread of a channel by nothing that matters
+_LOOKED_AT_CLIPS, _ODD_SPREAD = 64, 2.5
 
 
 @dataclass(frozen=True)
@@ -167,10 +168,33 @@ def _normalize(
             )
     for clips in encoded.splits.values():
         clips.normalization = known_normalization(encoders.autoencoder, channels)
+    if process_index == 0:
+        _warn_of_odd_spread(encoded)
+
+
+def _warn_of_odd_spread(encoded: EncodedData) -> None:
+    """Say so where latents are far from the scale of the noise: a model trained on them would learn badly.
+
+    The usual reason is an autoencoder of one's own whose class has the mean and the spread of a published one as its
+    defaults, as `AutoencoderKLWan` has.
+    """
+    clips, cache = encoded.splits["train"], encoded.caches["latents"]
+    present = [key for key in clips.latent_keys() if key in cache][:_LOOKED_AT_CLIPS]
+    if not present or clips.normalization is None:
+        return
+    shift, scale = clips.normalization
+    mean, std = latent_statistics(cache, present)
+    spread = (((mean - shift).square() + std.square()) / scale.square()).mean().sqrt().item()
+    if not 1 / _ODD_SPREAD < spread < _ODD_SPREAD:
+        print(
+            f"warning: normalised latents have a spread of {spread:.3g}, and about 1 is expected: latents_mean and "
+            "latents_std (or scaling_factor) in the autoencoder's config.json are not its own; set them to null, and "
+            "they are measured"
+        )
 
 
 class EncodedCaptions:
-    """A collator whose encoded captions have the names and the dtype that the model's `forward` takes."""
+    """A collator whose encoded captions, where there are any, have the names and the dtype that the model takes."""
 
     def __init__(self, collate: VideoTextCollator) -> None:
         self.collate = collate

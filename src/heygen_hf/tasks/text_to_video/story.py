@@ -83,7 +83,6 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         process_index=arguments.process_index,
         num_processes=arguments.world_size,
     )
-    collate = VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length)
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
@@ -116,7 +115,9 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         arguments,
         train_dataset=encoded.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=encoded.validation_subset(arguments.max_eval_clips),
-        data_collator=EncodedCaptions(collate) if model.config.caption_hidden_size is not None else collate,
+        data_collator=EncodedCaptions(
+            VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
+        ),
         callbacks=[JsonLinesLog(folder.log)],
         write_samples=sample_grid_writer(
             pipeline, prompts, folder=folder.samples, seed=recipe.seed, precision=arguments.precision
