@@ -7,6 +7,7 @@ One object serves training, evaluation and generation, and is saved with the mod
 import difflib
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
@@ -17,7 +18,13 @@ from PIL import Image
 from transformers.image_processing_base import BatchFeature, ImageProcessingMixin
 from transformers.image_processing_utils import BaseImageProcessor
 
-from heygen_hf.processing.frame_sampling import FramePosition, FrameSelection, PadPolicy, select_frames
+from heygen_hf.processing.frame_sampling import (
+    FramePosition,
+    FrameSelection,
+    PadPolicy,
+    select_frames,
+    select_frames_at_times,
+)
 from heygen_hf.processing.resizing import (
     Interpolation,
     ResizeMode,
@@ -147,24 +154,33 @@ class VideoProcessor(BaseImageProcessor):
         frame_rate: float,
         *,
         seed: int | None = None,
-        timestamps_seconds: np.ndarray | None = None,
+        timestamps_seconds: Sequence[float] | np.ndarray | torch.Tensor | None = None,
     ) -> FrameSelection:
-        """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed`
-        alone.
+        """Choose the frames to use of a clip, by the fields of this processor; random positions by `seed` alone.
+
+        With `target_fps` the clip is taken as what is on screen at each tick of that rate: 30 frames/s at 20 is frames
+        0, 1, 3, 4, 6.
 
         Args:
             total_frames: frames of the clip.
             frame_rate: its frames per second (matters with `target_fps` only).
             seed: decides `frame_position="random"`; without one the frames come from the centre.
+            timestamps_seconds: ascending `(total_frames,)`, when each frame appears, for clips whose rate varies; None
+                for a steady one (matters with `target_fps` only).
         """
-        return select_frames(
-            total_frames,
-            num_frames=self.num_frames,
-            stride=frame_rate / self.target_fps if self.target_fps else self.temporal_stride,
-            frame_position=self.frame_position,
-            pad_policy=self.pad_policy,
-            seed=seed,
-        )
+        choices: dict[str, Any] = {
+            "num_frames": self.num_frames,
+            "frame_position": self.frame_position,
+            "pad_policy": self.pad_policy,
+            "seed": seed,
+        }
+        if self.target_fps is None or total_frames < 1:
+            return select_frames(total_frames, stride=self.temporal_stride, **choices)
+        stamps = np.arange(total_frames) / frame_rate if timestamps_seconds is None else timestamps_seconds
+        shown = frames_shown_at(self.target_fps, stamps)
+        selection = select_frames(len(shown), **choices)
+        indices = tuple(index if index == BLACK_FRAME else int(shown[index]) for index in selection.indices)
+        return replace(selection, indices=indices)
 
     def scale(self, frames: torch.Tensor) -> torch.Tensor:
         """The part of `resize_and_crop` that no seed decides, so that its result can be stored.

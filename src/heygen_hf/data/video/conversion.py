@@ -32,8 +32,8 @@ class RgbConverter:
         else:
             rgb = self._filtered(frame)
         plane = rgb.planes[0]
-        pixels = torch.frombuffer(plane, dtype=torch.uint8).view(-1, plane.line_size)[: rgb.height, : rgb.width * 3]
-        return upright(pixels.unflatten(1, (rgb.width, 3)), frame.rotation)
+        shape, strides = (rgb.height, rgb.width, 3), (plane.line_size, 3, 1)  # lines may end in padding
+        return upright(torch.frombuffer(plane, dtype=torch.uint8).as_strided(shape, strides), frame.rotation)
 
     def _filtered(self, frame: "av.VideoFrame") -> "av.VideoFrame":
         import av.filter

@@ -1,7 +1,7 @@
 """Decode frames of a clip: RGB, in the order and orientation in which a player shows them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
@@ -9,9 +9,10 @@ from heygen_hf.data.video.conversion import RgbConverter
 from heygen_hf.data.video.errors import BadVideoError, ClipTooLargeError, ShortVideoError
 from heygen_hf.data.video.frame_index import frame_index, has_or_keeps_table
 from heygen_hf.data.video.properties import VideoProperties, probe_video
-from heygen_hf.data.video.scaling import scale_decoded
+from heygen_hf.data.video.scaling import scale_decoded, smooths_anyway
 from heygen_hf.data.video.seeking import SeekError, can_seek, decode_wanted
 from heygen_hf.data.video.source import VideoSource, frame_rate_of, intact_packets, is_mp4, opened
+from heygen_hf.data.video.torchcodec_decoding import decode_with_torchcodec
 from heygen_hf.types import VideoClip
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["BadVideoError", "ClipTooLargeError", "ShortVideoError", "VideoProper
 
 Decoder = Literal["auto", "pyav", "torchcodec"]
 
+_FRAMES_AT_ONCE = 4  # so many full-size frames are held before they are scaled; few, to stay in the CPU's cache
 _HELD_PACKETS = 256  # packets of one run are held in memory: longer files are decoded packet by packet
 _NEAR_START = 48  # frames up to here are decoded from the start where the file would have to be read through first
 
@@ -46,16 +48,23 @@ def decode_frames(
         max_frames: stop after so many.
         max_bytes: raise `ClipTooLargeError` rather than return more, before decoding where the file says its
             length.
+        decoder: "pyav", "torchcodec" (an extra; needs FFmpeg on the system), or "auto", which is PyAV: the frames are
+            the same, and it is the faster of the two here (`benchmarks/data.py`).
 
     Returns:
         uint8 RGB frames, upright, in the order of `indices`, with the times at which they are shown.
 
     Raises:
+        ValueError: `indices` is empty or has a negative number.
         BadVideoError: the file cannot be read, is truncated, or has fewer frames than `indices` asks for.
     """
     wanted = None if indices is None else sorted(set(indices))
     if wanted is not None and (not wanted or wanted[0] < 0):
         raise ValueError(f"indices is {list(indices or [])!r}; expected at least one frame number, from 0")
+    if decoder not in get_args(Decoder):
+        raise ValueError(f"decoder is {decoder!r}; expected one of {', '.join(get_args(Decoder))}")
+    if decoder == "torchcodec":
+        return decode_with_torchcodec(source, indices, processor=processor, max_frames=max_frames, max_bytes=max_bytes)
     taken = _Taken(processor, max_bytes)
     if not _decode_by_table(source, wanted, max_frames, taken):
         taken = _Taken(processor, max_bytes)
@@ -65,7 +74,9 @@ def decode_frames(
         place_of = {number: place for place, number in enumerate(taken.numbers)}
         order = torch.tensor([place_of[index] for index in indices])
         frames, stamps = frames[order], stamps[order]
-    return VideoClip(frames=frames, frame_rate=taken.frame_rate, timestamps_seconds=stamps)
+    return VideoClip(
+        frames=frames, frame_rate=taken.frame_rate, timestamps_seconds=stamps, source_size=taken.source_size
+    )
 
 
 class _Taken:
@@ -75,33 +86,60 @@ class _Taken:
         self.processor, self.max_bytes = processor, max_bytes
         self.frame_rate, self.tick = 0.0, 0.0
         self.numbers: list[int] = []
-        self._frames: list[torch.Tensor] = []
+        self.source_size: tuple[int, int] | None = None
         self._times: list[float] = []
-        self._source_size: tuple[int, ...] | None = None
+        self._pending: list[torch.Tensor] = []  # upright, at full size
+        self._buffer: torch.Tensor | None = None
+        self._chunks: list[torch.Tensor] = []
         self._to_rgb = RgbConverter()
 
-    def set_stream(self, stream: "av.VideoStream") -> None:
+    def start(self, stream: "av.VideoStream") -> None:
         self.frame_rate, self.tick = frame_rate_of(stream), float(stream.time_base or 0)
+        if self.processor and smooths_anyway(stream.height, stream.width, self.processor):
+            # of H.264, the frames that no other is predicted from: what differs there stays there
+            stream.codec_context.options = {**stream.codec_context.options, "skip_loop_filter": "noref"}
 
     def add(self, number: int, frame: "av.VideoFrame", *, num_expected: int) -> None:
         pixels = self._to_rgb(frame)
-        size = tuple(pixels.shape[:2])
-        if self._source_size not in (None, size):
-            before, now = (f"{width}x{height}" for height, width in (self._source_size or (), size))
+        size = (pixels.shape[0], pixels.shape[1])
+        if self.source_size not in (None, size):
+            before, now = (f"{width}x{height}" for height, width in (self.source_size or size, size))
             raise BadVideoError(f"its frame size changes from {before} to {now} (width x height)")
-        self._source_size = size
-        scaled = scale_decoded(pixels, self.processor)
-        if self.max_bytes is not None and scaled.numel() * max(num_expected, len(self._frames) + 1) > self.max_bytes:
-            raise ClipTooLargeError
+        self.source_size = size
+        self._pending.append(pixels)
         self.numbers.append(number)
-        self._frames.append(scaled)
         # `frame.time` would be wrong for frames handed out at the end: the decoder knows no time base
         self._times.append(frame.pts * self.tick if frame.pts is not None else number / self.frame_rate)
+        if len(self._pending) == _FRAMES_AT_ONCE:
+            self._flush(num_expected)
+
+    def _flush(self, num_expected: int) -> None:
+        first, num_frames = self._pending[0], len(self._pending)
+        if self._buffer is None or self._buffer.shape[1:] != first.shape:
+            self._buffer = first.new_empty((_FRAMES_AT_ONCE, *first.shape))  # one for all: new memory costs time
+        frames = torch.stack(self._pending, out=self._buffer[:num_frames])
+        if self.processor:
+            scaled = scale_decoded(frames, self.processor)  # channels stay interleaved in memory: one copy less
+            frames = _apart(scaled) if scaled.shape[-2:] == first.shape[:2] else scaled
+        else:
+            frames = _apart(frames.permute(0, 3, 1, 2))
+        self._chunks.append(frames)
+        num_expected = max(num_expected, len(self.numbers))
+        if self.max_bytes is not None and self._chunks[-1][0].numel() * num_expected > self.max_bytes:
+            raise ClipTooLargeError
+        self._pending.clear()
 
     def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
-        # contiguous: what is kept must not hold on to the interleaved originals
-        frames = torch.stack(self._frames).contiguous()
+        """uint8 `(frames, channels, height, width)` and float64 `(frames,)`, when each is shown."""
+        if self._pending:
+            self._flush(0)
+        frames = self._chunks[0] if len(self._chunks) == 1 else torch.cat(self._chunks)
         return frames, torch.tensor(self._times, dtype=torch.float64)
+
+
+def _apart(frames: torch.Tensor) -> torch.Tensor:
+    """A copy with memory of its own, each channel in one piece."""
+    return frames.clone(memory_format=torch.contiguous_format)
 
 
 def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> bool:
@@ -120,7 +158,7 @@ def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: 
                 return False
             if wanted is None and stream.frames > _HELD_PACKETS:
                 return False
-            taken.set_stream(stream)
+            taken.start(stream)
             index, was_read = frame_index(source, container, stream)
             if index is None:
                 return False
@@ -140,7 +178,7 @@ def _decode_from_start(source: VideoSource, wanted: list[int] | None, max_frames
     chosen = None if wanted is None else set(wanted)
     num_decoded = 0
     with opened(source) as (container, stream):
-        taken.set_stream(stream)
+        taken.start(stream)
         num_expected = len(chosen) if chosen is not None else min(stream.frames, stop_at or stream.frames)
         for frame in (frame for packet in intact_packets(container, stream) for frame in packet.decode()):
             number, num_decoded = num_decoded, num_decoded + 1

@@ -149,8 +149,15 @@ def _has_table(container: "av.container.InputContainer", stream: "av.VideoStream
 def _from_table(container: "av.container.InputContainer", stream: "av.VideoStream") -> FrameIndex | None:
     if not _has_table(container, stream):
         return None
-    entries = [(e.timestamp, e.size, e.is_keyframe, not e.is_discard) for e in stream.index_entries]
-    table = np.array(entries, dtype=np.int64)
+    # flat runs of numbers: a hundred thousand tuples would keep Python's garbage collector busy
+    entries = list(stream.index_entries)
+    columns = (
+        [e.timestamp for e in entries],
+        [e.size for e in entries],
+        [e.is_keyframe for e in entries],
+        [not e.is_discard for e in entries],
+    )
+    table = np.array(columns, dtype=np.int64).T
     if (np.diff(table[:, 0]) <= 0).any():
         return None
     return FrameIndex(

@@ -1,7 +1,9 @@
 """Decode the frames of a file that a processor selects, and no others."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from heygen_hf.data.video.decode import decode_frames
@@ -23,12 +25,15 @@ def decode_sample(
     total_frames: int,
     frame_rate: float,
     seed: int | None = None,
+    timestamps_seconds: "Sequence[float] | np.ndarray | torch.Tensor | None" = None,
 ) -> torch.Tensor:
     """Decode the frames that a processor selects, at its scale, not yet cropped.
 
     Args:
         total_frames, frame_rate: of the file, from `probe_video`. A container can have more packets than
             frames that can be shown; the selection is then made again from the true number.
+        timestamps_seconds: when each frame is shown, from `probe_video`: with `target_fps`, a clip whose frame rate
+            varies is then sampled by time and not by count.
 
     Returns:
         uint8 `(num_frames, channels, scaled height, scaled width)`
@@ -36,7 +41,7 @@ def decode_sample(
     Raises:
         BadVideoError: the file cannot be used, or is too short under `pad_policy="drop"`.
     """
-    selection = processor.select_frames(total_frames, frame_rate, seed=seed)
+    selection = processor.select_frames(total_frames, frame_rate, seed=seed, timestamps_seconds=timestamps_seconds)
     if not selection.keep:
         raise BadVideoError(too_short(total_frames, processor))
     present = sorted({index for index in selection.indices if index != BLACK_FRAME})
@@ -63,7 +68,12 @@ def decode_video(source: VideoSource, *, processor: "VideoProcessor", seed: int 
     """
     found = probe_video(source)
     frames = decode_sample(
-        source, processor=processor, total_frames=found.num_frames, frame_rate=found.frame_rate, seed=seed
+        source,
+        processor=processor,
+        total_frames=found.num_frames,
+        frame_rate=found.frame_rate,
+        seed=seed,
+        timestamps_seconds=found.timestamps_seconds,
     )
     return VideoClip(frames=processor.crop(frames, seed=seed), frame_rate=found.frame_rate)
 

@@ -1,4 +1,4 @@
-"""Scale a frame as it is decoded, in whole numbers: 15 times as fast as `VideoProcessor.scale`.
+"""Scale frames as they are decoded, in whole numbers: 15 times as fast as `VideoProcessor.scale`.
 
 torch's antialiased kernels for uint8 do the arithmetic in 16-bit fixed point, once the three channels of a pixel lie
 side by side, as decoders give them.
@@ -15,23 +15,41 @@ if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor
 
 
-def scale_decoded(pixels: torch.Tensor, processor: "VideoProcessor | None") -> torch.Tensor:
-    """One frame at a processor's scale, not yet cropped.
+def scale_decoded(frames: torch.Tensor, processor: "VideoProcessor") -> torch.Tensor:
+    """Frames at a processor's scale, not yet cropped.
+
+    Against `VideoProcessor.scale`, which calculates in floating point: "bilinear" differs by at most 1 of 255 levels
+    and by less than 0.05 on average; "bicubic" by at most 2, and less than 0.1 on average; the others not at all.
+    To that adds what `smooths_anyway` allows.
 
     Args:
-        pixels: uint8 `(height, width, 3)`.
+        frames: uint8 `(frames, height, width, 3)`.
 
     Returns:
-        uint8 `(3, scaled height, scaled width)`.
+        uint8 `(frames, 3, scaled height, scaled width)`.
     """
-    frame = pixels.permute(2, 0, 1)
-    if processor is None:
-        return frame
-    height, width = scaled_size(
-        *frame.shape[-2:], height=processor.height, width=processor.width, resize_mode=processor.resize_mode
-    )
+    frames = frames.permute(0, 3, 1, 2)
     if processor.resize_mode == "none" or processor.interpolation not in ("bilinear", "bicubic"):
-        return processor.scale(frame[None])[0]
-    if frame.shape[-2:] == (height, width):
-        return frame
-    return F.interpolate(frame[None], size=(height, width), mode=processor.interpolation, antialias=True)[0]
+        return processor.scale(frames)
+    size = scaled_size(
+        *frames.shape[-2:], height=processor.height, width=processor.width, resize_mode=processor.resize_mode
+    )
+    if frames.shape[-2:] == size:
+        return frames
+    return F.interpolate(frames, size=size, mode=processor.interpolation, antialias=True)
+
+
+def smooths_anyway(source_height: int, source_width: int, processor: "VideoProcessor") -> bool:
+    """Whether frames shrink to half their size or less, by a filter that averages.
+
+    The decoder then leaves out the smoothing of block edges in frames that no other frame is predicted from, a few
+    per cent of its work. In such a frame this changes values by 0.1 of 255 levels on average, and by 20 at single
+    points of a heavily compressed one; nothing adds up from frame to frame.
+    """
+    if processor.resize_mode == "none" or processor.interpolation == "nearest":
+        return False
+    height, width = scaled_size(
+        source_height, source_width, height=processor.height, width=processor.width, resize_mode=processor.resize_mode
+    )
+    # a turned clip is scaled to other sizes: both ways round must shrink
+    return max(height, width) * 2 <= min(source_height, source_width)
