@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy as np
 import torch
 
 from heygen_hf.processing.seeding import draw_below
@@ -54,17 +53,26 @@ class FrameSelection:
         return taken
 
 
-def frames_shown_at(rate: float, timestamps_seconds: np.ndarray) -> np.ndarray:
+def frames_shown_at(rate: float, timestamps_seconds: Sequence[float] | np.ndarray | torch.Tensor) -> np.ndarray:
     """Which frame is on screen at each tick of a steady rate, from the first frame to the last, int64 `(ticks,)`.
+
+    Example: frames that appear at 0, 0.1, 0.2, 0.7 and 0.8 s, at 5 ticks a second: 0, 2, 2, 2, 4.
 
     Args:
         rate: ticks per second.
         timestamps_seconds: ascending `(frames,)`, when each frame appears.
+
+    Raises:
+        ValueError: there is no frame, or the times do not ascend.
     """
-    elapsed = timestamps_seconds - timestamps_seconds[0]
-    # 1e-6: a tick that rounding puts just before a frame is that frame's
-    ticks = np.arange(int(elapsed[-1] * rate + 1e-6) + 1) / rate
-    return np.maximum(np.searchsorted(elapsed, ticks + 1e-6, side="right") - 1, 0)
+    times = np.asarray(timestamps_seconds, dtype=np.float64)
+    if times.ndim != 1 or len(times) == 0 or not (np.diff(times) >= 0).all():
+        raise ValueError(f"timestamps_seconds has shape {times.shape}; expected at least one time, in ascending order")
+    elapsed = times - times[0]
+    # A tick that rounding puts just before a frame is that frame's: some containers count in milliseconds.
+    slack = 1e-6 + min(6e-4, 0.1 / rate, 0.1 * elapsed[-1] / max(1, len(times) - 1))
+    ticks = np.arange(int((elapsed[-1] + slack) * rate) + 1) / rate
+    return np.searchsorted(elapsed, ticks + slack, side="right") - 1
 
 
 def select_frames(
@@ -112,11 +120,6 @@ def select_frames(
         return FrameSelection(indices=tuple(first + offset for offset in offsets))
 
     present = [offset for offset in offsets if offset < total_frames]
-    return _padded(present, num_frames=num_frames, pad_policy=pad_policy)
-
-
-def _padded(present: list[int], *, num_frames: int, pad_policy: PadPolicy) -> FrameSelection:
-    """What a clip with too few frames gets."""
     num_padded = num_frames - len(present)
     if pad_policy == "drop":
         return FrameSelection(indices=tuple(present), keep=False)
@@ -127,47 +130,3 @@ def _padded(present: list[int], *, num_frames: int, pad_policy: PadPolicy) -> Fr
     else:
         filler = [present[-1]] * num_padded
     return FrameSelection(indices=(*present, *filler), num_padded=num_padded)
-
-
-def select_frames_at_times(
-    timestamps_seconds: Sequence[float] | np.ndarray | torch.Tensor,
-    *,
-    num_frames: int,
-    target_fps: float,
-    last_frame_seconds: float,
-    frame_position: Literal["start", "center", "random"] = "start",
-    pad_policy: PadPolicy = "repeat_last",
-    seed: int | None = None,
-) -> FrameSelection:
-    """Choose the frames shown at moments `1 / target_fps` apart, whatever the rhythm of the clip.
-
-    The moments begin where a frame does. At a constant frame rate this chooses what `select_frames` does.
-
-    Example: frames shown at 0, 0.1, 0.2, 0.7 and 0.8 s, 4 wanted at 5 a second: those on screen at 0, 0.2, 0.4 and
-        0.6 s are 0, 2, 2, 2.
-
-    Args:
-        timestamps_seconds: `(frames,)`, when each frame is shown, ascending.
-        last_frame_seconds: how long the last one is shown.
-
-    Raises:
-        ValueError: the clip has no frames, or its times do not ascend.
-    """
-    times = np.asarray(timestamps_seconds, dtype=np.float64)
-    if times.ndim != 1 or len(times) == 0 or (np.diff(times) < 0).any():
-        raise ValueError(f"timestamps_seconds has shape {times.shape}; expected at least one time, in ascending order")
-    # a fraction of a frame: times are rounded to ticks of the file's clock, often to milliseconds
-    tolerance = 0.05 * min(1 / target_fps, max((times[-1] - times[0]) / max(1, len(times) - 1), 1e-6))
-    offsets = np.arange(num_frames) / target_fps
-    end = times[-1] + last_frame_seconds
-    fitting = int(np.searchsorted(times, end - offsets[-1] - tolerance, side="left"))  # frames it can begin with
-    if fitting > 0:
-        if frame_position == "random" and seed is not None:
-            first = draw_below(fitting, seed, _POSITION_STREAM)
-        else:
-            first = 0 if frame_position == "start" else (fitting - 1) // 2
-        shown = np.searchsorted(times, times[first] + offsets + tolerance, side="right") - 1
-        return FrameSelection(indices=tuple(int(index) for index in shown))
-    moments = times[0] + offsets
-    shown = np.searchsorted(times, moments[moments < end - tolerance] + tolerance, side="right") - 1
-    return _padded([int(index) for index in shown], num_frames=num_frames, pad_policy=pad_policy)

@@ -19,11 +19,12 @@ from transformers.image_processing_base import BatchFeature, ImageProcessingMixi
 from transformers.image_processing_utils import BaseImageProcessor
 
 from heygen_hf.processing.frame_sampling import (
+    BLACK_FRAME,
     FramePosition,
     FrameSelection,
     PadPolicy,
+    frames_shown_at,
     select_frames,
-    select_frames_at_times,
 )
 from heygen_hf.processing.resizing import (
     Interpolation,
