@@ -9,9 +9,12 @@ from transformers import (
     AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForMultimodalLM,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     AutoModelForVideoClassification,
+    AutoModelForVisualQuestionAnswering,
+    AutoModelForZeroShotImageClassification,
     PreTrainedConfig,
 )
 
@@ -20,6 +23,14 @@ from heygen_hf.models.conv_video_encoder.modeling_conv_video_encoder import (
     ConvVideoEncoderForVideoClassification,
     ConvVideoEncoderModel,
 )
+from heygen_hf.models.multimodal_fusion.configuration_multimodal_fusion import MultimodalFusionConfig
+from heygen_hf.models.multimodal_fusion.modeling_multimodal_captioning import (
+    MultimodalFusionForCaptioning,
+    MultimodalFusionForQuestionAnswering,
+)
+from heygen_hf.models.multimodal_fusion.modeling_multimodal_classification import MultimodalFusionForClassification
+from heygen_hf.models.multimodal_fusion.modeling_multimodal_contrastive import MultimodalFusionForContrastiveLearning
+from heygen_hf.models.multimodal_fusion.modeling_multimodal_fusion import MultimodalFusionModel
 from heygen_hf.models.text_transformer.configuration_text_transformer import TextTransformerConfig
 from heygen_hf.models.text_transformer.modeling_text_transformer import (
     TextTransformerForCausalLM,
@@ -27,6 +38,8 @@ from heygen_hf.models.text_transformer.modeling_text_transformer import (
     TextTransformerForTokenClassification,
     TextTransformerModel,
 )
+from heygen_hf.models.video_discriminator.configuration_video_discriminator import VideoDiscriminatorConfig
+from heygen_hf.models.video_discriminator.modeling_video_discriminator import VideoDiscriminatorModel
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_transformer import VideoTransformerModel
 from heygen_hf.processing import VideoProcessor
@@ -58,3 +71,18 @@ AutoModelForSequenceClassification.register(
     TextTransformerConfig, TextTransformerForSequenceClassification, exist_ok=True
 )
 AutoModelForTokenClassification.register(TextTransformerConfig, TextTransformerForTokenClassification, exist_ok=True)
+
+AutoConfig.register(VideoDiscriminatorConfig.model_type, VideoDiscriminatorConfig, exist_ok=True)
+AutoModel.register(VideoDiscriminatorConfig, VideoDiscriminatorModel, exist_ok=True)
+
+AutoConfig.register(MultimodalFusionConfig.model_type, MultimodalFusionConfig, exist_ok=True)
+AutoModel.register(MultimodalFusionConfig, MultimodalFusionModel, exist_ok=True)
+AutoModelForVideoClassification.register(MultimodalFusionConfig, MultimodalFusionForClassification, exist_ok=True)
+AutoModelForVisualQuestionAnswering.register(
+    MultimodalFusionConfig, MultimodalFusionForQuestionAnswering, exist_ok=True
+)
+AutoModelForMultimodalLM.register(MultimodalFusionConfig, MultimodalFusionForCaptioning, exist_ok=True)
+AutoModelForZeroShotImageClassification.register(
+    MultimodalFusionConfig, MultimodalFusionForContrastiveLearning, exist_ok=True
+)
+_register_processor(MultimodalFusionConfig)
