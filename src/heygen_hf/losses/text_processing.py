@@ -22,13 +22,16 @@ TextTask = Literal["language_modeling", "classification", "sequence_labeling"]
 class TextProcessingLoss(Loss):
     """Cross-entropy for the three tasks of a text model, or a CRF over the labels of a sequence.
 
-    | task | `logits` | `labels` (long, or `ignore_index`) |
-    |---|---|---|
-    | `language_modeling` | `(batch, tokens, vocabulary)` | `(batch, tokens)`, the input ids: shifted in here, position i predicts i + 1 |
-    | `classification` | `(batch, classes)` | `(batch,)` |
-    | `sequence_labeling` | `(batch, tokens, classes)` | `(batch, tokens)`, `ignore_index` at sub-words and padding |
+    | input | `language_modeling` | `classification` | `sequence_labeling` |
+    |---|---|---|---|
+    | `logits` | `(batch, tokens, vocabulary)` | `(batch, classes)` | `(batch, tokens, classes)` |
+    | `labels` | `(batch, tokens)` long: the input ids, shifted in here | `(batch,)` long | `(batch, tokens)` long |
+    | returns | scalar | scalar | scalar |
 
-    Returns a scalar: the mean over targets that count, as `torch.nn.functional.cross_entropy` has it; with
+    Labels are in [0, classes), or `ignore_index` for what does not count: padding, prompts, sub-words. For
+    `language_modeling`, position i predicts the label at i + 1.
+
+    The result is the mean over targets that count, as `torch.nn.functional.cross_entropy` has it; with
     `num_items_in_batch`, their sum divided by it, which makes accumulated gradients equal those of one large batch.
     `Trainer` hands it to a `forward` with `**kwargs`, or of a model with `accepts_loss_kwargs = True`, and counts
     targets as they are after the shift where the model says `loss_type = "ForCausalLM"`.
@@ -46,7 +49,7 @@ class TextProcessingLoss(Loss):
     Example:
         >>> loss = TextProcessingLoss(task="language_modeling", label_smoothing=0.1)
         >>> loss(torch.randn(2, 8, 100), torch.randint(0, 100, (2, 8)))
-    """  # noqa: E501 - a table's row is one line
+    """
 
     summary = "cross-entropy over tokens, texts or labels of tokens"
     citation = "label smoothing: Szegedy et al. 2016, arXiv:1512.00567; CRF: Lafferty et al. 2001"
