@@ -36,7 +36,6 @@ from heygen_hf.layers import (
     eager_attention,
     masked_mean,
     register_attention_functions,
-    rms_norm,
 )
 from heygen_hf.models.text_transformer.checks_text_transformer import check_labels, check_shape, check_token_ids
 from heygen_hf.models.text_transformer.configuration_text_transformer import TextTransformerConfig
@@ -140,7 +139,7 @@ class TextTransformerPreTrainedModel(PreTrainedModel):
         if isinstance(module, nn.Linear):
             if getattr(module, "starts_at_zero", False):
                 # The last projection of each residual branch: every block is the identity at the start. Output layers
-                # of their own: the first prediction favours nothing.
+                # do not start at zero: a language model's learned more slowly so.
                 init.zeros_(module.weight)
             else:
                 # A third of the variance that keeps activations at unit scale; independent of the width, so that one
@@ -149,9 +148,9 @@ class TextTransformerPreTrainedModel(PreTrainedModel):
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            # The stream starts with a norm, so this scale is free for a tied output layer: rows of about unit length
-            # give logits of about unit scale.
-            init.normal_(module.weight, std=scale * module.embedding_dim**-0.5)
+            # As the output layer that it may be tied to. Much larger, and a tied model begins by repeating its input
+            # with confidence; much smaller, and it learns to look at other tokens late.
+            init.normal_(module.weight, std=scale * (3 * module.embedding_dim) ** -0.5)
         elif isinstance(module, RMSNorm):
             init.ones_(module.weight)
 
@@ -254,8 +253,8 @@ class TextTransformerModel(TextTransformerPreTrainedModel):
             allow_is_causal_skip=self.config._attn_implementation != MATMUL_ATTENTION,
         )
 
-        # 3. The blocks. The stream has unit scale from the start, whatever the embeddings' scale.
-        hidden_states = self.dropout(rms_norm(inputs_embeds, eps=self.config.rms_norm_eps))
+        # 3. The blocks.
+        hidden_states = self.dropout(inputs_embeds)
         rotary = _text_rotary(
             position_ids, self.config.hidden_size // self.config.num_attention_heads, theta=self.config.rope_theta
         )
@@ -316,8 +315,6 @@ class TextTransformerForCausalLM(TextTransformerPreTrainedModel, GenerationMixin
         super().__init__(config)
         self.transformer = TextTransformerModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        if not config.tie_word_embeddings:
-            _start_at_zero(self.lm_head)
         self.post_init()
 
     @can_return_tuple
@@ -393,7 +390,6 @@ class TextTransformerForSequenceClassification(TextTransformerPreTrainedModel):
         self.transformer = TextTransformerModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.score = nn.Linear(config.hidden_size, config.num_labels)
-        _start_at_zero(self.score)
         self.post_init()
 
     @can_return_tuple
@@ -483,7 +479,6 @@ class TextTransformerForTokenClassification(TextTransformerPreTrainedModel):
         self.transformer = TextTransformerModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.score = nn.Linear(config.hidden_size, config.num_labels)
-        _start_at_zero(self.score)
         self.post_init()
 
     @can_return_tuple
