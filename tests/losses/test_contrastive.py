@@ -96,6 +96,14 @@ def test_gradients(kind: str) -> None:
     assert torch.autograd.gradcheck(lambda x, *_: loss(*x, group_ids=ids), arguments)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_autocast_changes_nothing(kind: str, pair: tuple) -> None:
+    loss = ContrastiveLoss(kind=kind, scale=100.0)
+    expected = loss(*pair)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(loss(*pair), expected)
+
+
 def test_scale_is_learned_and_held_back(pair: tuple) -> None:
     loss = ContrastiveLoss(maximum_scale=20.0)
     optimizer = torch.optim.Adam(loss.parameters(), lr=0.3)

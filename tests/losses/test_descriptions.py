@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 from torch import nn
 
 import heygen_hf.losses as losses
@@ -45,3 +46,21 @@ def test_a_loss_describes_itself(loss: Loss) -> None:
     document = type(loss).__doc__
     for part in ("| input |", "| returns |", "Example:", ">>> "):
         assert part in document
+
+
+@pytest.mark.parametrize(
+    ("loss", "labels"),
+    [
+        (losses.FocalLoss(), torch.tensor([0, 2])),
+        (losses.TextProcessingLoss(task="classification"), torch.tensor([0, 2])),
+        (losses.ContrastiveLoss(), torch.randn(2, 3)),
+        (losses.AlignmentLoss(), torch.randn(2, 3)),
+        (losses.ConsistencyLoss(), torch.randn(2, 3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_loss_compiles_without_graph_breaks(loss: Loss, labels: torch.Tensor) -> None:
+    logits = torch.randn(2, 3)
+    compiled = torch.compile(loss, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(logits, labels), loss(logits, labels))
+    torch.compiler.reset()

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from heygen_hf.losses.bad_input import check_choice
 from heygen_hf.losses.loss import Loss, full_precision
-from heygen_hf.losses.paired_embeddings import check_embedding_pair, check_some_pair
+from heygen_hf.losses.paired_embeddings import check_embedding_pair, check_some_pair, inner_products
 
 ConsistencyKind = Literal["predictions", "similarities"]
 ConsistencyTeacher = Literal["none", "first", "second"]
@@ -98,6 +98,6 @@ def _divergence(teacher: torch.Tensor, student: torch.Tensor) -> torch.Tensor:
 def _similarities(embeddings: torch.Tensor) -> torch.Tensor:
     """Cosines to the other items, `(items, items - 1)`: everything's 1 with itself would say nothing."""
     embeddings = F.normalize(embeddings, dim=-1)
-    cosines = embeddings @ embeddings.mT
+    cosines = inner_products(embeddings, embeddings)
     others = ~torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)
     return cosines[others].reshape(len(embeddings), -1)

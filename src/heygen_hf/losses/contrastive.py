@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from heygen_hf.losses.bad_input import check_choice, check_fraction
 from heygen_hf.losses.loss import Loss, full_precision
-from heygen_hf.losses.paired_embeddings import check_embedding_pair, check_some_pair
+from heygen_hf.losses.paired_embeddings import check_embedding_pair, check_some_pair, inner_products
 from heygen_hf.losses.rank_gathering import gather_from_ranks, rank_count, sum_over_ranks
 
 ContrastiveKind = Literal["softmax", "sigmoid"]
@@ -150,7 +150,7 @@ class ContrastiveLoss(Loss):
         anchors: torch.Tensor,
         scale: torch.Tensor,
     ) -> torch.Tensor:
-        logits = scale * anchor @ candidates.mT
+        logits = scale * inner_products(anchor, candidates)
         log_p = logits.masked_fill(~candidate_here, -torch.inf).log_softmax(-1).masked_fill(~candidate_here, 0)
         positive = positive & candidate_here
         target = positive / positive.sum(-1, keepdim=True).clamp(min=1)
@@ -169,7 +169,7 @@ class ContrastiveLoss(Loss):
         scale: torch.Tensor,
     ) -> torch.Tensor:
         assert self.bias is not None
-        logits = scale * anchor @ candidates.mT + self.bias
+        logits = scale * inner_products(anchor, candidates) + self.bias
         loss = F.softplus(torch.where(positive, -logits, logits))
         return loss.where(anchors[:, None] & candidate_here, 0).sum()
 

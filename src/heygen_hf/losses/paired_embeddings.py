@@ -35,3 +35,9 @@ def check_some_pair(both: torch.Tensor) -> None:
         raise ValueError(
             f"none of {len(both)} items has both modalities: nothing to compare. Check the data's columns and masks."
         )
+
+
+def inner_products(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """`(items, others)`, in the precision given also under autocast: bfloat16 cosines times 100 are off by 0.4."""
+    with torch.autocast(first.device.type, enabled=False):
+        return first @ second.mT

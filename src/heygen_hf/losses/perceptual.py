@@ -107,8 +107,15 @@ class PerceptualLoss(Loss):
         self, prediction: torch.Tensor, target: torch.Tensor, *, frame_mask: torch.Tensor | None = None
     ) -> torch.Tensor:
         counted = check_clip_pair(prediction, target, frame_mask)
-        predicted = self._network_input(prediction, target, counted)
-        wanted = self._network_input(target, target, counted).detach()
+        if self.feature_input != "images":
+            prediction = with_uncounted_of(prediction, target, counted)
+            clips = [prediction, target]
+        elif frame_mask is None:  # no selection by value, which would break a compiled graph
+            clips = [prediction.flatten(0, 1), target.flatten(0, 1)]
+        else:
+            clips = [prediction[counted], target[counted]]
+        predicted, wanted = (self._network_input(clip) for clip in clips)
+        wanted = wanted.detach()
         items = predicted.shape[0]
         size = self.chunk_size or items
         total = predicted.new_zeros((), dtype=torch.float32)
@@ -121,15 +128,15 @@ class PerceptualLoss(Loss):
             total = total + part * (len(chunk[0]) / items)
         return total
 
-    def _network_input(self, clip: torch.Tensor, target: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    def _network_input(self, pixels: torch.Tensor) -> torch.Tensor:
+        """`(..., channels, height, width)` normalised, in the layout and precision of the network."""
         low, high = self.input_range
-        pixels = clip[counted] if self.feature_input == "images" else with_uncounted_of(clip, target, counted)
         if self.normalization is not None:
             mean, std = (pixels.new_tensor(values)[:, None, None] for values in self.normalization)
-            if len(mean) not in {1, clip.shape[2]}:
+            if len(mean) not in {1, pixels.shape[-3]}:
                 raise ValueError(
-                    f"normalization has {len(mean)} channels and the clips {clip.shape[2]}: repeat the channel of grey "
-                    "clips, or give (mean, std) for each channel."
+                    f"normalization has {len(mean)} channels and the clips {pixels.shape[-3]}: repeat the channel of "
+                    "grey clips, or give (mean, std) for each channel."
                 )
             pixels = ((pixels - low) / (high - low) - mean) / std
         pixels = pixels.transpose(1, 2) if self.feature_input == "volume" else pixels

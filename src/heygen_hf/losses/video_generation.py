@@ -124,7 +124,7 @@ class VideoGenerationLoss(Loss):
             parts["pixel_l2"] = frame_mean(difference.square(), counted)
         if "perceptual" in weights:
             assert self.perceptual_loss is not None
-            parts["perceptual"] = self.perceptual_loss(prediction, target, frame_mask=counted)
+            parts["perceptual"] = self.perceptual_loss(prediction, target, frame_mask=frame_mask)
         if "temporal_consistency" in weights:
             parts["temporal_consistency"] = self.temporal_loss(
                 prediction, target, flow=flow, reverse_flow=reverse_flow, frame_mask=counted
