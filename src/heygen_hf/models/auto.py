@@ -6,6 +6,7 @@ the families wherever one of their modules is loaded.
 
 from transformers import (
     AutoConfig,
+    AutoFeatureExtractor,
     AutoImageProcessor,
     AutoModel,
     AutoModelForCausalLM,
@@ -18,6 +19,8 @@ from transformers import (
     PreTrainedConfig,
 )
 
+from heygen_hf.models.audio_encoder.configuration_audio_encoder import AudioEncoderConfig
+from heygen_hf.models.audio_encoder.modeling_audio_encoder import AudioEncoderModel
 from heygen_hf.models.conv_video_encoder.configuration_conv_video_encoder import ConvVideoEncoderConfig
 from heygen_hf.models.conv_video_encoder.modeling_conv_video_encoder import (
     ConvVideoEncoderForVideoClassification,
@@ -42,7 +45,7 @@ from heygen_hf.models.video_discriminator.configuration_video_discriminator impo
 from heygen_hf.models.video_discriminator.modeling_video_discriminator import VideoDiscriminatorModel
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_transformer import VideoTransformerModel
-from heygen_hf.processing import VideoProcessor
+from heygen_hf.processing import AudioFeatureExtractor, VideoProcessor
 
 
 def _register_processor(config_class: type[PreTrainedConfig]) -> None:
@@ -86,3 +89,8 @@ AutoModelForZeroShotImageClassification.register(
     MultimodalFusionConfig, MultimodalFusionForContrastiveLearning, exist_ok=True
 )
 _register_processor(MultimodalFusionConfig)
+AutoFeatureExtractor.register(MultimodalFusionConfig, AudioFeatureExtractor, exist_ok=True)
+
+AutoConfig.register(AudioEncoderConfig.model_type, AudioEncoderConfig, exist_ok=True)
+AutoModel.register(AudioEncoderConfig, AudioEncoderModel, exist_ok=True)
+AutoFeatureExtractor.register(AudioEncoderConfig, AudioFeatureExtractor, exist_ok=True)

@@ -6,9 +6,11 @@ from heygen_hf.processing.frame_sampling import FrameSelection, select_frames
 from heygen_hf.processing.seeding import draw_below, fold_seed, shuffled, shuffled_indices
 
 if TYPE_CHECKING:
+    from heygen_hf.processing.audio_feature_extractor import AudioFeatureExtractor
     from heygen_hf.processing.video_processor import VideoProcessor
 
 __all__ = [
+    "AudioFeatureExtractor",
     "FrameSelection",
     "VideoProcessor",
     "draw_below",
@@ -24,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from heygen_hf.processing.video_processor import VideoProcessor
 
         return VideoProcessor
+    if name == "AudioFeatureExtractor":
+        from heygen_hf.processing.audio_feature_extractor import AudioFeatureExtractor
+
+        return AudioFeatureExtractor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
