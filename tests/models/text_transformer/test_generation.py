@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from transformers import StaticCache
+from transformers import AutoModelForCausalLM, StaticCache
 
 from heygen_hf.models.text_transformer import TextTransformerForCausalLM
 
@@ -106,3 +106,14 @@ def test_generation_stops_at_the_end_token(scrambled, token_ids) -> None:
     end = int(free[0, 7])
     stopped = model.generate(input_ids=ids, max_new_tokens=8, do_sample=False, eos_token_id=end)
     assert stopped[0].tolist() == free[0, : 5 + free[0, 5:].tolist().index(end) + 1].tolist()
+
+
+def test_a_saved_model_continues_alike(scrambled, token_ids, tmp_path) -> None:
+    model, batch = scrambled(TextTransformerForCausalLM), prompts(token_ids)
+    model.generation_config.max_new_tokens = 6
+    expected = model.generate(**batch, do_sample=False)
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert type(loaded) is TextTransformerForCausalLM
+    assert torch.equal(loaded.generate(**batch, do_sample=False), expected)
+    assert expected.shape[1] == 11
