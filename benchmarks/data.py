@@ -2,7 +2,8 @@
 
 Both sides get the same files, the same starts and the same frame numbers, one process pinned to one core, and keep
 nothing between clips. A clip is 16 frames at stride 2 from a random start; ready means decoded, scaled to fill
-128x128, cropped, put together in batches of 8 and normalised to [-1, 1].
+128x128, cropped, put together in batches of 8 and normalised to [-1, 1]. Time is the processor's
+(`time.process_time`): on an idle machine it is the time on the clock, on a shared one it leaves out what others take.
 
     python benchmarks/data.py [--clips 32 --rounds 5]
 
@@ -92,9 +93,9 @@ def race(path: Path, contenders: dict[str, Ready], *, num_clips: int, num_rounds
         for first in range(0, num_clips, BATCH):
             batch = seeds[first : first + BATCH]
             for name, ready in contenders.items():
-                started = time.perf_counter()
+                started = time.process_time()
                 result = ready(path, batch)
-                seconds[name] += time.perf_counter() - started
+                seconds[name] += time.process_time() - started
                 assert result.shape == (len(batch), FRAMES, 3, SIZE, SIZE)
         for name in contenders:
             speeds[name].append(num_clips * FRAMES / seconds[name])
