@@ -39,14 +39,14 @@ class AudioEncoderOutput(ModelOutput):
     Attributes:
         last_hidden_state: `(B, N, D)`.
         pooler_output: the mean over real tokens, `(B, D)`.
-        attention_mask: which tokens stand for sound, `(B, N)` bool.
+        attention_mask: which tokens stand for sound, `(B, N)`, 1 and 0.
         hidden_states: per layer `(B, N, D)`, when asked for.
         attentions: per layer `(B, heads, N, N)`, when asked for with `attn_implementation="eager"`.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
     pooler_output: torch.FloatTensor | None = None
-    attention_mask: torch.BoolTensor | None = None
+    attention_mask: torch.LongTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
 
@@ -227,7 +227,7 @@ class AudioEncoderModel(AudioEncoderPreTrainedModel):
             hidden_states = layer(hidden_states, attention, **kwargs)
         hidden_states = self.norm(hidden_states)
         return AudioEncoderOutput(
-            last_hidden_state=hidden_states, pooler_output=masked_mean(hidden_states, mask), attention_mask=mask
+            last_hidden_state=hidden_states, pooler_output=masked_mean(hidden_states, mask), attention_mask=mask.long()
         )
 
     def _features(

@@ -13,6 +13,9 @@ from heygen_hf.models.text_transformer.checks_text_transformer import check_toke
 
 def build_encoder(config: PreTrainedConfig) -> PreTrainedModel:
     """The model of a configuration with fresh weights; of an encoder-decoder (Whisper, T5) the encoder alone."""
+    model_class = AutoModel._model_mapping.get(type(config), None)
+    if isinstance(model_class, type) and not (model_class._supports_sdpa or model_class._supports_attention_backend):
+        config._attn_implementation = "eager"  # the network's attention is none of a convolution's business
     return encoder_part(AutoModel.from_config(config))
 
 

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, GenerationConfig, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.processing_utils import Unpack
 from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
@@ -45,92 +44,73 @@ class MultimodalTextOutput(ModelOutput):
     cross_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-class MultimodalFusionWriter(nn.Module):
-    """The decoder and how the fused tokens reach it: projected, before a learned token that starts the text."""
+class MultimodalFusionPrefix(nn.Module):
+    """How the fused tokens reach the decoder: projected, before a learned token that starts the text."""
 
-    def __init__(self, config: MultimodalFusionConfig) -> None:
+    def __init__(self, config: MultimodalFusionConfig, *, decoder_width: int) -> None:
         super().__init__()
-        self.decoder: PreTrainedModel = AutoModelForCausalLM.from_config(config.decoder_config)
-        width = self.decoder.get_input_embeddings().embedding_dim
-        self.prefix_proj = nn.Linear(config.hidden_size, width)
-        self.start = nn.Parameter(torch.empty(width))
+        self.projection = nn.Linear(config.hidden_size, decoder_width)
+        self.start = nn.Parameter(torch.empty(decoder_width))
 
-    @property
-    def vocab_size(self) -> int:
-        return self.decoder.get_input_embeddings().num_embeddings
-
-    def prefix(self, outputs: MultimodalFusionOutput) -> tuple[torch.Tensor, torch.Tensor]:
-        """`(B, N + 1, E)` and its mask."""
-        tokens = self.prefix_proj(outputs.last_hidden_state)
+    def forward(self, outputs: MultimodalFusionOutput) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(B, N + 1, E)` and its mask `(B, N + 1)`."""
+        tokens = self.projection(outputs.last_hidden_state)
         start = self.start.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
-        mask = nn.functional.pad(outputs.token_mask, (0, 1), value=True)
-        return torch.cat((tokens, start), dim=1), mask.long()
-
-    def forward(
-        self, outputs: MultimodalFusionOutput, labels: torch.Tensor, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of the text `(B, L)`, and the logits that predict each of its tokens."""
-        if labels.ndim != 2:
-            raise ValueError(f"labels have shape {tuple(labels.shape)}; expected (batch, tokens), the text to write.")
-        check_labels(
-            labels,
-            num_classes=self.vocab_size,
-            classes="the decoder's vocab_size",
-            num_items=kwargs.get("num_items_in_batch"),
-        )
-        prefix, prefix_mask = self.prefix(outputs)
-        known = labels != IGNORED
-        text = self.decoder.get_input_embeddings()(labels.where(known, 0)).to(prefix.dtype)
-        mask = torch.cat((prefix_mask, known.long()), dim=1)
-        result: CausalLMOutputWithPast = self.decoder(
-            inputs_embeds=torch.cat((prefix, text), dim=1),
-            attention_mask=mask,
-            # As `generate` counts them: padding between the modalities takes no place.
-            position_ids=(mask.cumsum(dim=1) - 1).masked_fill(mask == 0, 0),
-            use_cache=False,
-            logits_to_keep=labels.shape[1] + 1,
-        )
-        # The start token and all but the last of the text predict the text.
-        logits = result.logits[:, :-1]
-        loss = self.decoder.loss_function(
-            logits=result.logits,
-            labels=nn.functional.pad(labels, (1, 0), value=IGNORED),
-            vocab_size=self.vocab_size,
-            **{name: kwargs[name] for name in ("num_items_in_batch",) if name in kwargs},
-        )
-        return loss, logits
-
-    @torch.no_grad()
-    def generate(self, outputs: MultimodalFusionOutput, **options: Any) -> Any:
-        """`GenerationMixin.generate` of the decoder, after the prefix; the result is the written tokens alone."""
-        prefix, mask = self.prefix(outputs)
-        return self.decoder.generate(inputs_embeds=prefix, attention_mask=mask, **options)
+        return torch.cat((tokens, start), dim=1), nn.functional.pad(outputs.token_mask, (0, 1), value=1)
 
 
 class _WritingModel(MultimodalFusionPreTrainedModel, GenerationMixin):
-    """What captioning and written answers share."""
-
-    writer: MultimodalFusionWriter | None
+    """What captioning and written answers share: `fusion`, `prefix` and `decoder`."""
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, MultimodalFusionWriter):
+        if isinstance(module, MultimodalFusionPrefix):
             # The scale of the projected tokens that it follows.
             init.normal_(module.start, std=self.config.initializer_range)
 
-    def _build_writer(self) -> MultimodalFusionWriter:
+    def _build_decoder(self) -> tuple[PreTrainedModel, MultimodalFusionPrefix]:
         if self.config.decoder_config is None:
             raise ValueError(
                 f"{type(self).__name__} writes with a causal language model: give decoder_config, such as that of a "
                 "TextTransformerForCausalLM."
             )
         self.generation_config = GenerationConfig.from_model_config(self.config.decoder_config)
-        return MultimodalFusionWriter(self.config)
+        decoder = AutoModelForCausalLM.from_config(self.config.decoder_config)
+        width = decoder.get_input_embeddings().embedding_dim
+        return decoder, MultimodalFusionPrefix(self.config, decoder_width=width)
 
-    @classmethod
-    def can_generate(cls) -> bool:
-        return True
+    def _write(
+        self, outputs: MultimodalFusionOutput, labels: torch.Tensor, num_items_in_batch: Any = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The loss of the text `(B, L)`, and the logits that predict each of its tokens `(B, L, vocabulary)`."""
+        if labels.ndim != 2:
+            raise ValueError(f"labels have shape {tuple(labels.shape)}; expected (batch, tokens), the text to write.")
+        embeddings = self.decoder.get_input_embeddings()
+        vocab_size = embeddings.num_embeddings
+        check_labels(labels, num_classes=vocab_size, classes="the decoder's vocab_size", num_items=num_items_in_batch)
+
+        # 1. The fused tokens, the start and the text in one row.
+        prefix, prefix_mask = self.prefix(outputs)
+        known = labels != IGNORED
+        text = embeddings(labels.where(known, 0)).to(prefix.dtype)
+        mask = torch.cat((prefix_mask, known.long()), dim=1)
+
+        # 2. Positions as `generate` counts them: padding between the modalities takes no place.
+        logits = self.decoder(
+            inputs_embeds=torch.cat((prefix, text), dim=1),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(dim=1) - 1).masked_fill(mask == 0, 0),
+            use_cache=False,
+            logits_to_keep=labels.shape[1] + 1,
+        ).logits
+
+        # 3. The start and all but the last of the text predict the text; the loss shifts them itself.
+        targets = nn.functional.pad(labels, (1, 0), value=IGNORED)
+        loss = self.decoder.loss_function(
+            logits=logits, labels=targets, vocab_size=vocab_size, num_items_in_batch=num_items_in_batch
+        )
+        return loss, logits[:, :-1]
 
     @torch.no_grad()
     def generate(self, generation_config: GenerationConfig | None = None, **options: Any) -> Any:
@@ -143,13 +123,16 @@ class _WritingModel(MultimodalFusionPreTrainedModel, GenerationMixin):
         Returns:
             `(batch, new tokens)`: the written tokens alone; a `ModelOutput` with `return_dict_in_generate=True`.
         """
-        if self.writer is None:
+        if self.decoder is None:
             raise ValueError("this model picks its answers: use `answer`, or answer_by='generation' to write them.")
         inputs = {name: options.pop(name) for name in _INPUT_NAMES if name in options}
         options.pop("labels", None)
         generation_config = copy.deepcopy(generation_config or self.generation_config)
         others = generation_config.update(**options)  # streamers, stopping criteria and the like
-        return self.writer.generate(self.fusion(**inputs), generation_config=generation_config, **others)
+        prefix, mask = self.prefix(self.fusion(**inputs))
+        return self.decoder.generate(
+            inputs_embeds=prefix, attention_mask=mask, generation_config=generation_config, **others
+        )
 
 
 _INPUT_NAMES = (
@@ -171,7 +154,7 @@ class MultimodalFusionForCaptioning(_WritingModel):
     def __init__(self, config: MultimodalFusionConfig) -> None:
         super().__init__(config)
         self.fusion = MultimodalFusionModel(config)
-        self.writer = self._build_writer()
+        self.decoder, self.prefix = self._build_decoder()
         self.post_init()
 
     @can_return_tuple
@@ -207,7 +190,9 @@ class MultimodalFusionForCaptioning(_WritingModel):
             audio_attention_mask=audio_attention_mask,
             **_without_loss_arguments(kwargs),
         )
-        loss, logits = (None, None) if labels is None else self.writer(outputs, labels, **kwargs)
+        loss, logits = (
+            (None, None) if labels is None else self._write(outputs, labels, kwargs.get("num_items_in_batch"))
+        )
         return _text_output(loss, logits, outputs)
 
 
@@ -224,7 +209,7 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
             raise ValueError("question answering reads a question: give text_config.")
         self.fusion = MultimodalFusionModel(config)
         writes = config.answer_by == "generation"
-        self.writer = self._build_writer() if writes else None
+        self.decoder, self.prefix = self._build_decoder() if writes else (None, None)
         self.dropout = None if writes else nn.Dropout(config.classifier_dropout)
         self.classifier = None if writes else nn.Linear(config.hidden_size, config.num_labels)
         if self.classifier is not None:
@@ -267,8 +252,10 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
             audio_attention_mask=audio_attention_mask,
             **_without_loss_arguments(kwargs),
         )
-        if self.writer is not None:
-            loss, logits = (None, None) if labels is None else self.writer(outputs, labels, **kwargs)
+        if self.decoder is not None:
+            loss, logits = (
+                (None, None) if labels is None else self._write(outputs, labels, kwargs.get("num_items_in_batch"))
+            )
             return _text_output(loss, logits, outputs)
         logits = self.classifier(self.dropout(outputs.pooler_output))
         loss = None if labels is None else classification_loss(logits, labels, self.config)
@@ -277,7 +264,7 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
     @torch.no_grad()
     def answer(self, *, tokenizer: Any = None, **inputs: Any) -> list[str]:
         """The answers as text: names from `config.id2label`, or what `generate` writes, which needs the tokenizer."""
-        if self.writer is None:
+        if self.decoder is None:
             chosen = self(**inputs).logits.argmax(dim=-1).tolist()
             return [self.config.id2label[number] for number in chosen]
         if tokenizer is None:
@@ -304,6 +291,6 @@ def _text_output(
 __all__ = [
     "MultimodalFusionForCaptioning",
     "MultimodalFusionForQuestionAnswering",
-    "MultimodalFusionWriter",
+    "MultimodalFusionPrefix",
     "MultimodalTextOutput",
 ]

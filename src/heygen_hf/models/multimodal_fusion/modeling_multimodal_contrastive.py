@@ -50,6 +50,7 @@ class MultimodalFusionForContrastiveLearning(MultimodalFusionPreTrainedModel):
     All fusions work: `"late"` has a stack of blocks for each modality, `"early"` one for all of them.
     """
 
+    _can_record_outputs = None  # the network runs once for each modality; ask `fusion` for what it records
     accepts_loss_kwargs = False  # a mean over pairs: Trainer must divide it by the accumulation steps itself
 
     def __init__(self, config: MultimodalFusionConfig) -> None:

@@ -49,7 +49,7 @@ class MultimodalFusionOutput(ModelOutput):
         last_hidden_state: every token after the fusion, `(B, N, D)`: with `fusion="hybrid"` the bottleneck tokens
             first, then text, video and audio tokens in that order, as far as they were passed.
         pooler_output: one vector a sample, `(B, D)`.
-        token_mask: which tokens are real, `(B, N)` bool.
+        token_mask: which tokens are real, `(B, N)`, 1 and 0.
         modality_weights: with `fusion="late"` how much each modality that was passed counted, `(B, M)`, sums to 1.
         hidden_states: per layer (and stream) `(B, tokens, D)`, when asked for.
         attentions: per layer (and stream) `(B, heads, tokens, tokens)`, when asked for, with `"eager"` attention.
@@ -58,14 +58,14 @@ class MultimodalFusionOutput(ModelOutput):
 
     last_hidden_state: torch.FloatTensor | None = None
     pooler_output: torch.FloatTensor | None = None
-    token_mask: torch.BoolTensor | None = None
+    token_mask: torch.LongTensor | None = None
     modality_weights: torch.FloatTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     cross_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
-class MultimodalFusionAttention(nn.Module):
+class _Attention(nn.Module):
     """Attention without positions of its own (they are in the tokens); from one sequence to itself or to another."""
 
     def __init__(self, config: MultimodalFusionConfig) -> None:
@@ -107,8 +107,12 @@ class MultimodalFusionAttention(nn.Module):
         return self.config._attn_implementation
 
 
-class MultimodalFusionCrossAttention(MultimodalFusionAttention):
-    """A class of its own, so that its maps are recorded apart."""
+class MultimodalFusionAttention(_Attention):
+    """Within a stream."""
+
+
+class MultimodalFusionCrossAttention(_Attention):
+    """Between bottlenecks and streams; a class of its own, so that its maps are recorded apart."""
 
     def _implementation(self) -> str:
         # transformers' flash attention takes the keys' padding for the queries' where the two have other lengths.
@@ -199,7 +203,7 @@ class MultimodalFusionPreTrainedModel(PreTrainedModel):
     main_input_name = "input_ids"
     input_modalities = ("text", "video", "audio")
     supports_gradient_checkpointing = True
-    _no_split_modules = ("MultimodalFusionBlock", "MultimodalFusionExchange")
+    _no_split_modules = ("MultimodalFusionBlock",)
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
@@ -273,7 +277,7 @@ class MultimodalFusionPreTrainedModel(PreTrainedModel):
         for name, encoder in encoders.items():
             setattr(fusion, f"{name}_encoder", encoder)
         if decoder is not None:
-            model.writer.decoder = decoder
+            model.decoder = decoder
         return model.eval()
 
 
@@ -311,6 +315,8 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         if self.gate is not None:
             _start_at_zero(self.gate)
         self.gradient_checkpointing = False
+        if hybrid:
+            self._no_split_modules = (*self._no_split_modules, "MultimodalFusionExchange")
         self.post_init()
         self._freeze()
 
@@ -396,7 +402,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
             hidden_states = layer(hidden_states, attention, **kwargs)
         hidden_states = self.norm(hidden_states)
         return MultimodalFusionOutput(
-            last_hidden_state=hidden_states, pooler_output=self.pooling(hidden_states, mask), token_mask=mask
+            last_hidden_state=hidden_states, pooler_output=self.pooling(hidden_states, mask), token_mask=mask.long()
         )
 
     def _fuse_late(
@@ -420,7 +426,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         return MultimodalFusionOutput(
             last_hidden_state=torch.cat(streams, dim=1),
             pooler_output=fused,
-            token_mask=torch.cat(masks, dim=1),
+            token_mask=torch.cat(masks, dim=1).long(),
             modality_weights=gates.mean(dim=-1),
         )
 
@@ -448,7 +454,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         return MultimodalFusionOutput(
             last_hidden_state=torch.cat((bottlenecks, *(self.norm(tokens) for tokens in streams)), dim=1),
             pooler_output=self.pooling(bottlenecks, bottleneck_mask),
-            token_mask=torch.cat((bottleneck_mask, mask), dim=1),
+            token_mask=torch.cat((bottleneck_mask, mask), dim=1).long(),
         )
 
     def _step(
