@@ -65,10 +65,10 @@ def decode_frames(
         raise ValueError(f"decoder is {decoder!r}; expected one of {', '.join(get_args(Decoder))}")
     if decoder == "torchcodec":
         return decode_with_torchcodec(source, indices, processor=processor, max_frames=max_frames, max_bytes=max_bytes)
-    taken = _Taken(processor, max_bytes)
-    if not _decode_by_table(source, wanted, max_frames, taken):
+    for decode in (_decode_whole, _decode_by_table, _decode_from_start):  # the last one always can, or says why not
         taken = _Taken(processor, max_bytes)
-        _decode_from_start(source, wanted, max_frames, taken)
+        if decode(source, wanted, max_frames, taken):
+            break
     frames, stamps = taken.stacked()
     if indices is not None and list(indices) != taken.numbers:
         place_of = {number: place for place, number in enumerate(taken.numbers)}
@@ -142,9 +142,29 @@ def _apart(frames: torch.Tensor) -> torch.Tensor:
     return frames.clone(memory_format=torch.contiguous_format)
 
 
+def _decode_whole(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> bool:
+    """All frames of an MP4 file, opened quickly; True where as many came out, in order, as the file declares."""
+    if wanted is not None or not is_mp4(source):
+        return False
+    try:
+        with opened(source, quickly=True) as (container, stream):
+            if not stream.average_rate or (max_frames or stream.frames) < stream.frames:
+                return False
+            taken.start(stream)
+            latest = None
+            for packet in intact_packets(container, stream):
+                for frame in packet.decode():
+                    if frame.pts is None or (latest is not None and frame.pts <= latest):
+                        return False
+                    latest = frame.pts
+                    taken.add(len(taken.numbers), frame, num_expected=stream.frames)
+            return len(taken.numbers) == stream.frames > 0
+    except BadVideoError:
+        return False  # decoding it again says what is wrong with it
+
+
 def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> bool:
-    """Decode what is wanted and nothing else. False where that cannot be done; what was taken is then to be thrown
-    away."""
+    """What is wanted and nothing else; False where that cannot be done."""
     import av
 
     quickly = is_mp4(source)
@@ -156,14 +176,14 @@ def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: 
                 return False
             if not has_or_keeps_table(source, container, stream) and (wanted is None or wanted[-1] < _NEAR_START):
                 return False
-            if wanted is None and stream.frames > _HELD_PACKETS:
+            if wanted is None and (not max_frames or max_frames > _HELD_PACKETS):
                 return False
             taken.start(stream)
             index, was_read = frame_index(source, container, stream)
             if index is None:
                 return False
             if wanted is None:
-                wanted = list(range(min(index.num_frames, max_frames or index.num_frames)))
+                wanted = list(range(min(index.num_frames, max_frames or 0)))
             if not wanted or wanted[-1] >= index.num_frames:
                 return False
             for number, frame in decode_wanted(container, stream, index, wanted, at_start=not was_read):
@@ -173,7 +193,8 @@ def _decode_by_table(source: VideoSource, wanted: list[int] | None, max_frames: 
     return True
 
 
-def _decode_from_start(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> None:
+def _decode_from_start(source: VideoSource, wanted: list[int] | None, max_frames: int | None, taken: _Taken) -> bool:
+    """Frame by frame, counted as they come."""
     stop_at = max_frames if wanted is None else wanted[-1] + 1
     chosen = None if wanted is None else set(wanted)
     num_decoded = 0
@@ -190,3 +211,4 @@ def _decode_from_start(source: VideoSource, wanted: list[int] | None, max_frames
         raise BadVideoError("its video stream has no frames")
     if wanted is not None and num_decoded <= wanted[-1]:
         raise ShortVideoError(num_frames=num_decoded, asked_for=wanted[-1])
+    return True
