@@ -1,6 +1,7 @@
 """Tiny fusion networks: a text transformer, a convolutional video encoder and an audio encoder inside."""
 
 import torch
+from transformers import VideoMAEConfig
 
 from heygen_hf.models.audio_encoder import AudioEncoderConfig
 from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig
@@ -8,6 +9,9 @@ from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig
 from heygen_hf.models.text_transformer import TextTransformerConfig
 
 VOCABULARY = 24
+# for encoders of transformers
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+VIDEOMAE = VideoMAEConfig(image_size=16, patch_size=8, num_frames=4, **SMALL)
 
 
 def text_config(**overrides: object) -> TextTransformerConfig:

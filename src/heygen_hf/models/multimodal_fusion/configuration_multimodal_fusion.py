@@ -135,6 +135,7 @@ class MultimodalFusionConfig(PreTrainedConfig):
             names = [f"{c}={name}" if several else name for c, each in self.label_columns.items() for name in each]
             self.id2label = dict(enumerate(names))
             self.label2id = {name: number for number, name in enumerate(names)}
+            kwargs.pop("num_labels", None)  # it is their sum
         super().__post_init__(**kwargs)
 
     @property

@@ -40,6 +40,8 @@ from heygen_hf.models.multimodal_fusion.encoders_multimodal_fusion import (
 
 register_attention_functions()
 
+POSITION_SCALE = 0.3  # of positions beside tokens of about unit scale, which say more
+
 
 @dataclass
 class MultimodalFusionOutput(ModelOutput):
@@ -150,6 +152,7 @@ class MultimodalFusionExchange(GradientCheckpointingLayer):
         self.token_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.bottleneck_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.read = MultimodalFusionCrossAttention(config)
+        self.read.o_proj.starts_at_zero = False  # bottlenecks that read nothing would make every sample the same
         self.feed_forward_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
         self.feed_forward = _feed_forward(config)
         self.answer_norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
@@ -231,13 +234,13 @@ class MultimodalFusionPreTrainedModel(PreTrainedModel):
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.Embedding):
-            # Modalities, of the scale of the tokens they are added to.
-            init.normal_(module.weight, std=scale)
+            # Modalities: enough to be told apart. What all samples share hides what they differ in from the pooling.
+            init.normal_(module.weight, std=0.1 * scale)
         elif isinstance(module, RMSNorm):
             init.ones_(module.weight)
         elif isinstance(module, MultimodalFusionModel) and module.bottlenecks is not None:
-            # Bottlenecks that differ from the start, or all would learn the same.
-            init.normal_(module.bottlenecks, std=scale)
+            # Small, so that what they read outweighs what they are; they ask through a norm, in any scale.
+            init.normal_(module.bottlenecks, std=0.02 * scale)
 
     @classmethod
     def from_encoders_pretrained(
@@ -589,7 +592,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         normed = rms_norm(hidden, eps=self.config.rms_norm_eps).to(self.modality_embedding.weight.dtype)
         tokens = getattr(self, f"{name}_proj")(normed)
         place = _position_features(positions, self.config.hidden_size).to(tokens.dtype)
-        return tokens + place + self.modality_embedding.weight[self.config.modalities.index(name)]
+        return tokens + POSITION_SCALE * place + self.modality_embedding.weight[self.config.modalities.index(name)]
 
 
 def _position_features(positions: torch.Tensor, size: int) -> torch.Tensor:
