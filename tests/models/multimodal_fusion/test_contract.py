@@ -84,7 +84,14 @@ class TwoModalities(FusionContract):
 
 
 class TestEarlyFusion(TwoModalities):
-    model_classes = (MultimodalFusionForContrastiveLearning, MultimodalFusionForQuestionAnswering)
+    model_classes = (MultimodalFusionForContrastiveLearning,)
+
+
+class TestQuestionAnswering(TwoModalities):
+    model_classes = (MultimodalFusionForQuestionAnswering,)
+    # Traced as the classifier below is, which costs seconds.
+    test_exports = None
+    test_compiles_without_graph_breaks = None
 
 
 class TestLateFusion(TwoModalities):
