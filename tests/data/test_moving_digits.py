@@ -130,7 +130,7 @@ def test_a_clip_shows_its_caption(rendered):
     ink, digit_of_scan = load_scans(22)
     dataset = load_video_dataset(rendered, split="test", label_columns=["colour", "digit", "direction", "scan"])
     for row in list(dataset)[:40]:
-        clip = decode_frames(row["video"])
+        clip = decode_frames(row["video"]["path"])
         assert clip.frames.shape == (8, 3, 32, 32)
         assert clip.frame_rate == 8
         assert str(digit_of_scan[int(row["scan"])]) == row["digit"]

@@ -90,7 +90,7 @@ def test_a_plan_says_what_happens_to_every_file(folder: Path) -> None:
     assert {entry["split"] for entry in plan["clips"]} == {"train", "validation"}
 
     totals, batches, step = plan["totals"], plan["batches"], plan["step"]
-    assert (totals["rows"], totals["used"], totals["out"]) == (13, 8, 5)  # and one for validation
+    assert (totals["rows"], totals["used"], totals["set_apart"], totals["out"]) == (14, 8, 1, 5)
     assert totals["captions_empty"] == sum(e["split"] == "train" for n, e in clips.items() if n == "3.mp4")
     sizes = {"4x16x16": 2, "4x16x32": 1, "2x16x32": 2}  # of 16 tokens: 8, 16 and 8 a clip
     expected = sum(-(-count // sizes[name]) for name, count in totals["per_bucket"].items())
@@ -98,7 +98,7 @@ def test_a_plan_says_what_happens_to_every_file(folder: Path) -> None:
     assert step["step_seconds"] > 0
     assert step["peak_memory_mebibytes"] > 0
     text = "\n".join(summary_lines(plan))
-    assert "8 of 13 rows are used, 5 are out" in text
+    assert "8 of 14 rows are used and 1 set apart for validation, 5 are out" in text
     assert "REFUSE" not in text
     assert not (folder.parent / "run").exists()
 
@@ -127,7 +127,7 @@ def test_training_on_several_sizes_uses_every_good_clip(folder: Path) -> None:
     run = run_recipe(RECIPE, overrides(folder, *BUCKETS))
     facts = json.loads((run.folder / "run.json").read_text())
     report = facts["reports"]["train"]
-    assert sum(report["num_per_bucket"].values()) == report["num_used"] == 8
+    assert sum(report["num_per_bucket"].values()) == report["num_used"] + report["num_set_apart"] == 9
     assert {entry["file_name"] for entry in report["skipped"]} >= {"tiny.mp4", "../../etc/passwd"}
     log = [json.loads(line) for line in (run.folder / "log.jsonl").read_text().splitlines()]
     assert any("padding_share" in entry for entry in log)

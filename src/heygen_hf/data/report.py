@@ -13,11 +13,12 @@ def name_some(names: Sequence[str], *, limit: int = 5) -> str:
 
 @dataclass
 class DataReport:
-    """The account that `prepare_clips` gives: used + skipped = rows.
+    """The account that `prepare_clips` gives: used + set apart + skipped = rows.
 
     Attributes:
         num_rows: rows of the data set.
         num_used: rows that are trained on.
+        num_set_apart: rows kept for validation.
         num_padded: clips among them with fewer frames than wanted, filled up by the pad policy.
         num_stored: clips among them held decoded in the frame store.
         num_decoded_each_time: clips among them too long to be held, decoded whenever they are drawn.
@@ -31,6 +32,7 @@ class DataReport:
 
     num_rows: int
     num_used: int = 0
+    num_set_apart: int = 0
     num_padded: int = 0
     num_stored: int = 0
     num_decoded_each_time: int = 0
@@ -50,7 +52,8 @@ class DataReport:
         """A few lines to print: totals first, then every skipped file with its reason."""
         lines = [
             f"{self.num_used} of {self.num_rows} clips are used "
-            f"({'store reused' if self.store_was_reused else 'decoded'} in {self.seconds:.1f} s)"
+            + (f"and {self.num_set_apart} set apart for validation " if self.num_set_apart else "")
+            + f"({'store reused' if self.store_was_reused else 'decoded'} in {self.seconds:.1f} s)"
         ]
         if self.num_padded:
             lines.append(f"  {self.num_padded} of them are too short and filled up by the pad policy")
@@ -69,6 +72,7 @@ class DataReport:
         return {
             "num_rows": self.num_rows,
             "num_used": self.num_used,
+            "num_set_apart": self.num_set_apart,
             "num_padded": self.num_padded,
             "num_stored": self.num_stored,
             "num_decoded_each_time": self.num_decoded_each_time,

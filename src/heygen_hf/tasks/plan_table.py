@@ -55,7 +55,8 @@ def printable(text: str) -> str:
 def summary_lines(plan: dict[str, Any]) -> list[str]:
     """Totals, batches and cost in sentences."""
     totals, batches, step = plan["totals"], plan["batches"], plan["step"]
-    lines = [f"{totals['used']} of {totals['rows']} rows are used, {totals['out']} are out"]
+    apart = f" and {totals['set_apart']} set apart for validation" if totals["set_apart"] else ""
+    lines = [f"{totals['used']} of {totals['rows']} rows are used{apart}, {totals['out']} are out"]
     if totals["streamed"]:
         lines = [f"{totals['rows']} rows are streamed: which of them cannot be used is found out while training"]
     if totals["refused_by_max_bad_share"]:
@@ -73,9 +74,9 @@ def summary_lines(plan: dict[str, Any]) -> list[str]:
     ):
         if totals[key]:
             lines.append(f"{totals[key]} {words}")
-    for warning in (warning for report in plan["splits"].values() for warning in report["warnings"]):
+    for warning in dict.fromkeys(warning for report in plan["splits"].values() for warning in report["warnings"]):
         lines.append(f"note: {printable(warning)}")
-    if totals["cache_mebibytes"] is not None:
+    if totals["cache_mebibytes"]:
         lines.append(f"disk for decoded clips: {totals['cache_mebibytes']:g} MiB")
     epochs = "" if batches["epochs"] is None else f"; {batches['max_steps']} steps are {batches['epochs']:g} epochs"
     lines.append(

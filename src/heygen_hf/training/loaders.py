@@ -34,9 +34,9 @@ def build_loader(
     """
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
         raise ValueError(
-            f"the data set is a {type(dataset).__name__}, which can only be read from its start, so a resumed run would "
-            "not go on exactly; open the same source with open_video_shards and StreamedClipDataset (in a recipe: "
-            "data.streaming=true)"
+            f"the data set is a {type(dataset).__name__}, which can only be read from its start, so a resumed run "
+            "would not go on exactly; open the same source with open_video_shards and StreamedClipDataset (in a "
+            "recipe: data.streaming=true)"
         )
     batches = EpochBatches(
         getattr(dataset, "num_rows_per_shard", None) or [len(dataset)],  # type: ignore[arg-type]

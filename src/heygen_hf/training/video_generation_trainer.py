@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import EvalPrediction, PreTrainedModel, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from heygen_hf.data.loading import ClipLoader, take_problems
+from heygen_hf.data.loading import ClipLoader, EpochBatches, take_problems
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
 from heygen_hf.training.callbacks import SampleVideos, SetDataEpoch, UpdateAverage
 from heygen_hf.training.checkpoints import (
@@ -45,8 +46,10 @@ class VideoGenerationTrainer(Trainer):
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
     - EMA weights (`ema_decay`), saved beside the raw ones, used by `evaluate` and inside `with trainer.ema_weights():`.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
-    - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many); a clip that can no longer be
-      read is replaced, named and kept in `replaced_clips`.
+    - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many for each process). There the
+      number of processes decides how many clips of one size make a step, and a size's leftover is filled up to one
+      clip for each process.
+    - A clip that can no longer be read is replaced, named and kept in `replaced_clips`.
     - Checkpoints are complete or absent; the last good one survives a kill during a save.
     - `samples_per_second`, `tokens_per_second`, `padding_share` and `data_wait_share` beside every logged loss.
 
@@ -75,6 +78,7 @@ class VideoGenerationTrainer(Trainer):
         self._micro_step = 0
         self._last_step = -1
         self._eval_position = 0
+        self._eval_batches: EpochBatches | None = None
         self._loader: ClipLoader | None = None
         self.replaced_clips: dict[str, str] = {}
         if args.n_gpu > 1:
@@ -142,9 +146,12 @@ class VideoGenerationTrainer(Trainer):
 
     def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        self._eval_batches = None
         if len(getattr(dataset, "buckets", ())) < 2:
             return super().get_eval_dataloader(eval_dataset)
-        return self._build_loader(dataset, self.args.per_device_eval_batch_size, for_training=False)
+        loader = self._build_loader(dataset, self.args.per_device_eval_batch_size, for_training=False)
+        self._eval_batches = loader.batches
+        return loader
 
     def _build_loader(self, dataset: Any, batch_size: int, *, for_training: bool) -> ClipLoader:
         return build_loader(
@@ -261,7 +268,11 @@ class VideoGenerationTrainer(Trainer):
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         self.throughput.reset()
-        return super().train(*args, **kwargs)
+        output = super().train(*args, **kwargs)
+        if self.accelerator.num_processes > 1:  # the first one writes the records
+            for replaced in gather_object([self.replaced_clips]):
+                self.replaced_clips = {**replaced, **self.replaced_clips}
+        return output
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         if "loss" in logs:
@@ -301,20 +312,32 @@ class VideoGenerationTrainer(Trainer):
         inputs = self._prepare_inputs(inputs)
         pixel_values = inputs["pixel_values"]
         batch, device = pixel_values.shape[0], pixel_values.device
-        first = self._eval_position * self.accelerator.num_processes + self.accelerator.process_index * batch
-        self._eval_position += batch
-        noise = torch.stack(
-            [torch.randn(pixel_values.shape[1:], generator=generator_for(first + i)) for i in range(batch)]
-        ).to(device)
+        positions = self._eval_positions(batch)
+        noise = torch.stack([torch.randn(pixel_values.shape[1:], generator=generator_for(p)) for p in positions])
+        noise = noise.to(device)
         losses = []
         for timestep in self.args.eval_timesteps:
             at = torch.full((batch,), timestep, device=device)
             with self.compute_loss_context_manager():
                 losses.append(model(**inputs, noise=noise, timestep=at).loss_per_sample.float())
-        return None, torch.stack(losses, dim=1), torch.arange(first, first + batch, device=device)
+        return None, torch.stack(losses, dim=1), torch.tensor(positions, device=device)
+
+    def _eval_positions(self, batch: int) -> list[int]:
+        """Where in the validation set each sample of this process's batch stands; a sample that only fills a step up
+        has a position that another has too."""
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        if self._eval_batches is not None:
+            first, count = self._eval_batches.step_span(self._eval_position)
+            self._eval_position += 1
+            return [first + (rank + i * processes) % count for i in range(batch)]
+        first = self._eval_position * processes + rank * batch
+        self._eval_position += batch
+        return list(range(first, first + batch))
 
     def _mean_loss_per_timestep(self, prediction: EvalPrediction) -> dict[str, float]:
         losses = np.asarray(prediction.predictions)
+        _, once = np.unique(np.asarray(prediction.label_ids), return_index=True)
+        losses = losses[once]
         figures = {f"loss_at_{t:g}": float(losses[:, i].mean()) for i, t in enumerate(self.args.eval_timesteps)}
         return {"loss": float(losses.mean()), **figures}
 

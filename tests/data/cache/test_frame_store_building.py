@@ -3,6 +3,9 @@
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import torch
 
 from heygen_hf.data import BucketSet, FrameStore, open_frame_store, write_video
+from heygen_hf.data.cache.clip_decoding import decode_for_store
 from heygen_hf.data.cache.frame_store import StoredClip
 from heygen_hf.processing import VideoProcessor
 
@@ -20,12 +24,15 @@ def paths_of(folder: Path) -> list[str]:
     return [str(path) for path in sorted(folder.glob("*.mp4"))]
 
 
-def open_store(folder: Path, cache: Path, *, max_clip_mebibytes: float = 32.0, **fields):
+def open_store(
+    folder: Path, cache: Path, *, max_clip_mebibytes: float = 32.0, decode_time_limit_seconds: float = 60.0, **fields
+):
     return open_frame_store(
         paths_of(folder),
         buckets=BucketSet.of_processor(VideoProcessor(**PROCESSOR | fields)),
         cache_dir=cache,
         max_clip_mebibytes=max_clip_mebibytes,
+        decode_time_limit_seconds=decode_time_limit_seconds,
         progress=False,
     )
 
@@ -86,8 +93,6 @@ def test_a_larger_set_takes_over_what_is_decoded_already(clip_folder, random_fra
             log.write(Path(path).name)
         return decode_for_store(path, **options)
 
-    from heygen_hf.data.cache.frame_store_building import decode_for_store
-
     monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.decode_for_store", counting)
     store, clips, _ = open_store(folder, cache)
     assert decoded.read_text() == "3.mp4"
@@ -128,7 +133,7 @@ def test_an_interrupted_build_leaves_nothing_that_looks_finished(clip_folder, tm
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.write_index", full_disk)
-    with pytest.raises(OSError, match=r"the disk of .*cache is full; free space, or set another cache_dir"):
+    with pytest.raises(OSError, match=r"the disk of .*cache is full .*; free space, or set another cache_dir"):
         open_store(folder, cache)
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]
     monkeypatch.undo()
@@ -202,3 +207,43 @@ def test_pixels_cannot_be_changed_by_mistake(clip_folder, tmp_path):
     copy = pixels_of(store, clips[0])
     copy.zero_()  # a copy, so this is fine
     assert pixels_of(store, clips[0]).any()
+
+
+def test_a_disk_that_really_fills_up_is_named_and_leaves_nothing(clip_folder, tmp_path):
+    folder = clip_folder(4, height=64, width=64)
+    script = (
+        "import resource, signal, sys\n"
+        "from heygen_hf.data import load_video_dataset, prepare_clips\n"
+        "from heygen_hf.processing import VideoProcessor\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "processor = VideoProcessor(num_frames=8, height=64, width=64)\n"
+        "try:\n"
+        "    prepare_clips(load_video_dataset(sys.argv[1]), processor=processor, seed=0, cache_dir=sys.argv[2])\n"
+        "except OSError as error:\n"
+        "    print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "cache")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "is full (File too large); free space, or set another cache_dir" in said
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.name.startswith("frames-")]
+
+
+def hang_unless_patient(video, **options):
+    if Path(video).name == "1.mp4":
+        time.sleep(0.5)
+    return decode_for_store(video, **options)
+
+
+def test_a_decoder_that_was_too_slow_is_tried_again_with_more_time(clip_folder, tmp_path, monkeypatch):
+    folder, cache = clip_folder(3), tmp_path / "cache"
+    monkeypatch.setattr("heygen_hf.data.cache.frame_store_building.decode_for_store", hang_unless_patient)
+    _, clips, _ = open_store(folder, cache, decode_time_limit_seconds=0.2)
+    assert "did not finish within 0.2 seconds; a longer data.decode_time_limit_seconds" in clips[1].problem
+    assert clips[0].problem is None
+    assert open_store(folder, cache, decode_time_limit_seconds=0.2)[2]  # reused, not tried again
+    store, clips, reused = open_store(folder, cache, decode_time_limit_seconds=20)
+    assert not reused
+    assert [clip.problem for clip in clips] == [None] * 3
+    assert len(list(cache.glob("frames-*"))) == 1
+    assert pixels_of(store, clips[1]).shape[0] == 4

@@ -10,11 +10,12 @@ from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.video import VideoProperties, VideoSource, decode_frames, probe_video
 from heygen_hf.data.video.errors import ClipTooLargeError
 from heygen_hf.data.video.sampling import decode_sample
+from heygen_hf.processing.frame_sampling import frames_shown_at
 
 if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor
 
-_FORMAT_VERSION = 2  # raise it when the same settings give other pixels
+_FORMAT_VERSION = 3  # raise it when the same settings give other pixels
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class DecodedClip:
         source_size: height and width of the file's frames, upright.
         bucket: which size it is brought to.
         problem: why the file cannot be used.
+        decoder_failed: because its decoder crashed or took too long, which it may not do another time.
     """
 
     frames: np.ndarray | None = None
@@ -36,6 +38,7 @@ class DecodedClip:
     source_size: tuple[int, int] = (0, 0)
     bucket: int = 0
     problem: str | None = None
+    decoder_failed: bool = False
 
 
 def is_stored_whole(processor: "VideoProcessor") -> bool:
@@ -69,7 +72,7 @@ def store_settings(buckets: BucketSet) -> dict[str, Any]:
 def decode_for_store(video: VideoSource, *, buckets: BucketSet, max_bytes: int) -> DecodedClip:
     """Decode a clip; whatever is wrong with it comes back as `problem`."""
     try:
-        if len(buckets) == 1:  # its one size takes every clip, so nothing needs to be known beforehand
+        if len(buckets) == 1 and buckets.upscale:  # it takes every clip, so nothing needs to be known beforehand
             try:
                 return _decode_whole(video, buckets.processors[0], bucket=0, max_bytes=max_bytes)
             except ClipTooLargeError:
@@ -104,7 +107,7 @@ def _decode_whole(video: VideoSource, processor: "VideoProcessor", *, bucket: in
         frames = processor.select_frames(total, rate, timestamps_seconds=stamps).take(frames)
     elif processor.target_fps is not None and clip.timestamps_seconds is not None:
         # held at the rate at which it is drawn: the times of the frames need not be kept
-        shown = at_rate(clip.timestamps_seconds.numpy(), rate=processor.target_fps)
+        shown = frames_shown_at(processor.target_fps, clip.timestamps_seconds.numpy())
         frames, total, rate = frames[torch.from_numpy(shown)], len(shown), processor.target_fps
     if is_stored_cropped(processor):
         frames = processor.crop(frames)
@@ -115,13 +118,6 @@ def _decode_whole(video: VideoSource, processor: "VideoProcessor", *, bucket: in
         source_size=clip.source_size or (0, 0),
         bucket=bucket,
     )
-
-
-def at_rate(timestamps_seconds: np.ndarray, *, rate: float) -> np.ndarray:
-    """Which frame is shown at each tick of a steady rate, from the first frame to the last, int64."""
-    elapsed = timestamps_seconds - timestamps_seconds[0]
-    ticks = np.arange(int(elapsed[-1] * rate + 1e-6) + 1) / rate
-    return np.maximum(np.searchsorted(elapsed, ticks + 1e-6, side="right") - 1, 0)
 
 
 def _decode_long(

@@ -15,8 +15,9 @@ from typing import TypeVar
 import torch
 from filelock import FileLock, Timeout
 
+from heygen_hf.data.cache.disk_errors import clear_disk_errors
 from heygen_hf.data.cache.encoding_shard import Encoding
-from heygen_hf.data.cache.encoding_store import EncodingCache, clear_disk_errors
+from heygen_hf.data.cache.encoding_store import EncodingCache
 
 logger = logging.getLogger(__name__)
 

@@ -7,20 +7,19 @@ the hash of its content. Shards carry the cache's name, exist whole or not at al
 there is no central file, and any number of processes add shards at once. Caches may be deleted at any time.
 """
 
-import errno
 import json
 import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, KeysView, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, KeysView, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 
+from heygen_hf.data.cache.disk_errors import clear_disk_errors
 from heygen_hf.data.cache.encoding_key import EncodingKind, cache_name, describe_cache
 from heygen_hf.data.cache.encoding_shard import (
     Encoding,
@@ -250,22 +249,3 @@ class EncodingCache:
         self._forget()
         self.refresh()
         return problems
-
-
-@contextmanager
-def clear_disk_errors(cache_dir: Path) -> Iterator[None]:
-    """Say what to do about a disk that is full or cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OSError(
-                error.errno,
-                f"the disk of {cache_dir} is full ({error.strerror}); free space, or set another cache_dir: "
-                "what is cached already stays valid",
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise OSError(
-                error.errno, f"{cache_dir} cannot be written ({error.strerror}); set another cache_dir"
-            ) from error
-        raise

@@ -3,14 +3,14 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from heygen_hf.data.cache.content_hash import HASH_BYTES
 
@@ -30,6 +30,8 @@ class StoredClip:
         source_size: height and width of the file's frames.
         bucket: which size it is brought to.
         problem: why it cannot be used; None where it can.
+        failed_after_seconds: the time limit under which its decoder hung or crashed; a later one may not.
+        content: hash of the file; None where it cannot be read.
     """
 
     offset: int | None = None
@@ -39,6 +41,8 @@ class StoredClip:
     source_size: tuple[int, int] = (0, 0)
     bucket: int = 0
     problem: str | None = None
+    failed_after_seconds: float | None = None
+    content: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def num_bytes(self) -> int:
@@ -70,7 +74,7 @@ class FrameStore:
                 rates = index.get_tensor("frame_rates").tolist()
                 sizes = index.get_tensor("source_sizes").tolist()
                 buckets = index.get_tensor("buckets").tolist()
-            problems = json.loads(facts["problems"])
+            problems, failures = json.loads(facts["problems"]), json.loads(facts["failed_after_seconds"])
             if (self.folder / PIXELS_FILE).stat().st_size != int(facts["num_bytes"]):
                 raise ValueError("the pixels have another length")
         except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
@@ -86,6 +90,8 @@ class FrameStore:
                 source_size=tuple(size),
                 bucket=bucket,
                 problem=problems.get(str(row)),
+                failed_after_seconds=failures.get(str(row)),
+                content=hashes[row].tobytes(),
             )
         return clips
 
@@ -129,8 +135,9 @@ def write_index(path: Path, clips: dict[bytes, StoredClip], *, num_bytes: int) -
     """
     rows = list(clips.values())
     problems = {str(row): clip.problem for row, clip in enumerate(rows) if clip.problem is not None}
+    failures = {str(row): clip.failed_after_seconds for row, clip in enumerate(rows) if clip.failed_after_seconds}
     hashes = np.frombuffer(b"".join(clips), dtype=np.uint8).reshape(-1, HASH_BYTES)
-    save_file(
+    encoded = save(
         {
             "hashes": hashes.copy(),
             "offsets": np.array([-1 if clip.offset is None else clip.offset for clip in rows], dtype=np.int64),
@@ -140,8 +147,13 @@ def write_index(path: Path, clips: dict[bytes, StoredClip], *, num_bytes: int) -
             "source_sizes": np.array([clip.source_size for clip in rows], dtype=np.int64).reshape(-1, 2),
             "buckets": np.array([clip.bucket for clip in rows], dtype=np.int64),
         },
-        path,
-        metadata={"num_bytes": str(num_bytes), "problems": json.dumps(problems)},
+        metadata={
+            "num_bytes": str(num_bytes),
+            "problems": json.dumps(problems),
+            "failed_after_seconds": json.dumps(failures),
+        },
     )
-    with open(path, "rb") as file:
+    with open(path, "wb") as file:  # and not by safetensors, whose error of a full disk is its own
+        file.write(encoded)
+        file.flush()
         os.fsync(file.fileno())

@@ -8,7 +8,6 @@ others wait. A new store copies what a finished one with the same settings holds
 deleted at any time.
 """
 
-import errno
 import hashlib
 import json
 import logging
@@ -25,6 +24,7 @@ from filelock import FileLock
 from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.cache.clip_decoding import DecodedClip, decode_for_store, store_settings
 from heygen_hf.data.cache.content_hash import hash_videos
+from heygen_hf.data.cache.disk_errors import clear_disk_errors
 from heygen_hf.data.cache.frame_store import INDEX_FILE, PIXELS_FILE, FrameStore, StoredClip, write_index
 from heygen_hf.data.parallel import map_in_workers
 
@@ -67,10 +67,14 @@ def open_frame_store(
     settings = store_settings(buckets) | {"max_clip_bytes": max_clip_bytes, "max_bytes": max_bytes}
     settings_key = _short_hash(json.dumps(settings, sort_keys=True).encode())
     folder = Path(cache_dir) / f"frames-{settings_key}-{_short_hash(b''.join(sorted(row_of)))}"
-    try:
+    with clear_disk_errors(Path(cache_dir)):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".frames-{settings_key}.lock"):
             store = _open_if_whole(folder)
+            if store is not None and _may_do_better(store, row_of, decode_time_limit_seconds):
+                # out of the way, for the new one to take over what it holds
+                os.replace(folder, folder.with_name(folder.name + "-superseded"))
+                store = None
             reused = store is not None
             if store is None:
                 decode = partial(decode_for_store, buckets=buckets, max_bytes=max_clip_bytes)
@@ -84,18 +88,11 @@ def open_frame_store(
                     on_failure=_failed,
                     memory_limit_gibibytes=_MOST_MEMORY_GIBIBYTES,
                 )
-                _build(folder, videos, row_of, workers, max_bytes=max_bytes)
+                _build(
+                    folder, videos, row_of, workers, max_bytes=max_bytes, time_limit_seconds=decode_time_limit_seconds
+                )
                 store = FrameStore(folder)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise OSError(
-                errno.ENOSPC, f"the disk of {cache_dir} is full; free space, or set another cache_dir"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise OSError(
-                error.errno, f"{cache_dir} cannot be written ({error.strerror}); set another cache_dir"
-            ) from error
-        raise
+                shutil.rmtree(folder.with_name(folder.name + "-superseded"), ignore_errors=True)
     clips = [store[content] if isinstance(content, bytes) else StoredClip(problem=content) for content in hashes]
     return store, clips, reused
 
@@ -115,8 +112,13 @@ def _open_if_whole(folder: Path) -> FrameStore | None:
         return None
 
 
+def _may_do_better(store: FrameStore, contents: Iterable[bytes], time_limit_seconds: float) -> bool:
+    """Whether a decoder that hung or crashed under a shorter time limit is worth another try."""
+    return any((store[content].failed_after_seconds or time_limit_seconds) < time_limit_seconds for content in contents)
+
+
 def _failed(_: Any, reason: str) -> DecodedClip:
-    return DecodedClip(problem=reason)
+    return DecodedClip(problem=f"{reason}; a longer data.decode_time_limit_seconds tries again", decoder_failed=True)
 
 
 class _Rows(Sequence):
@@ -141,6 +143,7 @@ def _build(
     decode_all: Callable[[Sequence[Any]], Iterator[DecodedClip]],
     *,
     max_bytes: int,
+    time_limit_seconds: float,
 ) -> None:
     """Write a store and move it to its place. The caller holds the lock."""
     same_settings = folder.name.rsplit("-", 1)[0]
@@ -156,7 +159,7 @@ def _build(
             end = 0
             for content, (store, known) in found.items():
                 if known.offset is not None:
-                    store.pixels[known.offset : known.offset + known.num_bytes].tofile(file)
+                    file.write(store.pixels[known.offset : known.offset + known.num_bytes].data)
                     known = replace(known, offset=end)
                     end += known.num_bytes
                 clips[content] = known
@@ -168,10 +171,11 @@ def _build(
                     source_size=clip.source_size,
                     bucket=clip.bucket,
                     problem=clip.problem,
+                    failed_after_seconds=time_limit_seconds if clip.decoder_failed else None,
                 )
                 if clip.frames is not None and end + clip.frames.nbytes <= max_bytes:
                     known = replace(known, offset=end, shape=clip.frames.shape)
-                    clip.frames.tofile(file)
+                    file.write(clip.frames.data)
                     end += clip.frames.nbytes
                 clips[content] = known
             file.flush()

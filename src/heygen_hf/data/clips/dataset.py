@@ -13,7 +13,7 @@ from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.cache.clip_decoding import is_stored_cropped, is_stored_whole
 from heygen_hf.data.cache.frame_store import FrameStore, StoredClip
 from heygen_hf.data.cache.video_column import VideoColumn
-from heygen_hf.data.clips.finishing import ClipOptions, audio_of_frames, decode_guarded, finish_item
+from heygen_hf.data.clips.finishing import Augmentation, ClipOptions, audio_of_frames, decode_guarded, finish_item
 from heygen_hf.data.clips.substitution import Substitution
 from heygen_hf.data.video.sampling import decode_sample
 
@@ -33,6 +33,7 @@ class VideoClipDataset(Dataset):
         buckets: the sizes of the clips.
         bucket_of_row: int64 `(rows,)`, the size of each.
         source_sizes: int64 `(rows, 2)`, height and width of each file's frames.
+        contents: hash of each file, by which copies are known.
         offsets: int64 `(rows,)`, where the store holds each; -1 where it is decoded when drawn. Copies share a place.
     """
 
@@ -56,6 +57,8 @@ class VideoClipDataset(Dataset):
         self._shapes = np.array([clip.shape for clip in clips], dtype=np.int64).reshape(-1, 4)
         self._total_frames = np.array([clip.total_frames for clip in clips], dtype=np.int64)
         self._frame_rates = np.array([clip.frame_rate for clip in clips], dtype=np.float64)
+        self.contents = [clip.content or b"" for clip in clips]
+        self._clips = list(clips)
         self.source_sizes = np.array([clip.source_size for clip in clips], dtype=np.int64).reshape(-1, 2)
         self.bucket_of_row = np.array([clip.bucket for clip in clips], dtype=np.int64)
         self._substitution = Substitution(len(self), self.file_names.__getitem__, self.bucket_of_row)
@@ -69,6 +72,19 @@ class VideoClipDataset(Dataset):
     @property
     def epoch(self) -> int:
         return int(self._epoch)
+
+    def select(self, rows: Sequence[int], *, augmentation: Augmentation | None = None) -> "VideoClipDataset":
+        """Some of the clips, numbered anew, with an augmentation of their own."""
+        return VideoClipDataset(
+            videos=self.videos.select(rows),
+            file_names=[self.file_names[row] for row in rows],
+            texts=[self.texts[row] for row in rows],
+            labels={name: [values[row] for row in rows] for name, values in self.labels.items()},
+            clips=[self._clips[row] for row in rows],
+            store=self.store,
+            buckets=self.buckets,
+            options=replace(self.options, augmentation=augmentation),
+        )
 
     def without_augmentation(self) -> "VideoClipDataset":
         """The same clips as they are in their files."""

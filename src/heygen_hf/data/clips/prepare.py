@@ -135,13 +135,12 @@ def _usable_rows(
 def _copies(
     used: list[int], clips: Sequence[StoredClip], paths: Sequence[str | None], file_names: Sequence[str]
 ) -> list[str]:
-    """A note where different files have the same contents (which share one place in the store)."""
-    first_at: dict[int, str | None] = {}
+    """A note where different files have the same contents."""
+    first_at: dict[bytes | None, str | None] = {}
     copies = []
     for row in used:
-        offset = clips[row].offset
         name = paths[row] or file_names[row]
-        if offset is not None and first_at.setdefault(offset, name) != name:
+        if first_at.setdefault(clips[row].content, name) != name:
             copies.append(file_names[row])
     return [f"{len(copies)} files are copies of others, byte for byte, and used: {name_some(copies)}"] if copies else []
 

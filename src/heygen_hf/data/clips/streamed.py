@@ -38,7 +38,7 @@ class StreamedClipDataset(Dataset):
     ) -> None:
         self.shards, self.processor, self.options = shards, processor, options
         self.label_columns = list(label_columns)
-        self._names: dict[int, str] = {}
+        self._names: dict[int, str] = {}  # of broken rows
         self._substitution = Substitution(len(shards), self._name_of)
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -67,16 +67,25 @@ class StreamedClipDataset(Dataset):
     def fetch(self, indices: Sequence[int], *, epoch: int) -> list[dict[str, Any]]:
         """Items as a certain epoch shows them, whichever `set_epoch` chose."""
         indices = [int(index) for index in indices]
-        rows = dict(zip(indices, self.shards.read(indices), strict=True))
-        return [
-            self._substitution.draw(
-                index, lambda row: self._item(row, rows[row] if row in rows else self.shards[row], epoch)
-            )
-            for index in indices
-        ]
+        try:
+            rows = dict(zip(indices, self.shards.read(indices), strict=True))
+        except Exception:  # of a damaged file; one by one it turns out which rows are lost
+            rows = {}
+        return [self._substitution.draw(index, lambda row: self._item(row, rows.get(row), epoch)) for index in indices]
 
-    def _item(self, index: int, row: dict[str, Any], epoch: int) -> dict[str, Any]:
-        self._names[index] = row["file_name"]
+    def _item(self, index: int, row: dict[str, Any] | None, epoch: int) -> dict[str, Any]:
+        try:
+            row = self.shards[index] if row is None else row
+        except Exception as error:
+            first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise BadVideoError(f"its row cannot be read ({first_line})") from error
+        try:
+            return self._decode(index, row, epoch)
+        except BadVideoError:
+            self._names[index] = row["file_name"]
+            raise
+
+    def _decode(self, index: int, row: dict[str, Any], epoch: int) -> dict[str, Any]:
         video = _source_of(row["video"])
         seed = self.options.seed_of(epoch, index)
         clip = decode_guarded(decode_video, video, options=self.options, processor=self.processor, seed=seed)

@@ -16,6 +16,10 @@ class ClipSubset(Dataset):
     def __init__(self, clips: VideoClipDataset, rows: Sequence[int]) -> None:
         self.clips, self.rows = clips, list(rows)
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose random frames and crops the items show."""
+        self.clips.set_epoch(epoch)
+
     @property
     def buckets(self) -> BucketSet:
         """The sizes of the clips."""

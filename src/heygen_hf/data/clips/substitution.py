@@ -1,5 +1,6 @@
 """Another clip in the place of one that cannot be read: a batch keeps its size, and the report its line."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ class Substitution:
         """
         problems: list[tuple[str, str]] = []
         attempts = 0
-        for candidate in (*range(row, self.num_rows), *range(row)):
+        for candidate in itertools.chain(range(row, self.num_rows), range(row)):
             if self.group_of_row is not None and self.group_of_row[candidate] != self.group_of_row[row]:
                 continue
             attempts += 1

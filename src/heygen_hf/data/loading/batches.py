@@ -54,7 +54,7 @@ class EpochBatches(Sampler[list[int]]):
     - Without a grouping every batch has `batch_size` samples; the last step of an epoch is filled up with the epoch's
       first rows, as distributed samplers do.
     - With one, each step's rows are of one group (on every process the same), a group's leftover makes a smaller batch,
-      and no row is dropped. A leftover smaller than the number of processes is filled up to one row each.
+      and no row is dropped. A leftover that the processes cannot share evenly is filled up with its own first rows.
 
     Args:
         shard_sizes: rows of each shard (`[len(dataset)]` where there are no shards).
@@ -107,6 +107,19 @@ class EpochBatches(Sampler[list[int]]):
         counts = np.bincount(self.grouping.group_of_row, minlength=len(self.grouping.batch_sizes))
         sizes = np.array(self.grouping.batch_sizes) * self.num_processes
         return int((-(-counts // sizes)).sum())
+
+    def step_span(self, batch: int) -> tuple[int, int]:
+        """Of an unshuffled grouping: where among all rows the batch of all processes starts, and how many rows it has
+        without those that fill it up. Whatever the number of processes, a row keeps its place."""
+        assert self.grouping is not None
+        spans = []
+        first = 0
+        counts = np.bincount(self.grouping.group_of_row, minlength=len(self.grouping.batch_sizes))
+        for count, batch_size in zip(counts.tolist(), self.grouping.batch_sizes, strict=True):
+            size = batch_size * self.num_processes
+            spans += [(first + start, min(size, count - start)) for start in range(0, count, size)]
+            first += count
+        return spans[batch]
 
     @property
     def largest_batch_size(self) -> int:

@@ -67,6 +67,7 @@ def plan_clips(
     split: str = "train",
     caption_tokens: list[int] | None = None,
     max_caption_tokens: int | None = None,
+    seen: dict[bytes, str] | None = None,
     num_workers: int | None = None,
     progress: bool = True,
 ) -> list[ClipPlan]:
@@ -77,6 +78,7 @@ def plan_clips(
         split: what the clips are used for.
         caption_tokens: number of tokens of each used clip's caption.
         max_caption_tokens: more than these are cut.
+        seen: content → first file with it; handed from split to split, copies are found across them.
     """
     found = map_in_workers(
         _properties,
@@ -87,14 +89,15 @@ def plan_clips(
         time_limit_seconds=clips.options.decode_time_limit_seconds,
         on_failure=lambda _, reason: reason,
     )
-    first_copy: dict[int, str] = {}
+    seen = {} if seen is None else seen
     rows = []
     for row, properties in enumerate(found):
-        name, offset = clips.file_names[row], int(clips.offsets[row])
+        name = clips.file_names[row]
         tokens = caption_tokens[row] if caption_tokens is not None else None
         lost = max(0, tokens - max_caption_tokens) if tokens is not None and max_caption_tokens is not None else 0
-        original = first_copy.setdefault(offset, name) if offset >= 0 else name
-        facts: dict[str, Any] = {"held": offset >= 0, "caption_tokens": tokens, "caption_tokens_lost": lost}
+        original = seen.setdefault(clips.contents[row], name)
+        facts: dict[str, Any] = {"held": bool(clips.offsets[row] >= 0)}
+        facts |= {"caption_tokens": tokens, "caption_tokens_lost": lost}
         facts["copy_of"] = original if original != name else None
         if isinstance(properties, VideoProperties):
             facts |= _fate(properties, clips.processor_of(row))

@@ -5,7 +5,7 @@ from heygen_hf.data.sources.export import export_to_parquet, export_to_webdatase
 from heygen_hf.data.sources.locations import has_split
 from heygen_hf.data.sources.open import load_video_dataset, open_video_shards
 from heygen_hf.data.sources.shards import VideoShards
-from heygen_hf.data.sources.splits import split_by_clip
+from heygen_hf.data.sources.splits import split_by_clip, split_rows
 
 __all__ = [
     "ExportReport",
@@ -17,4 +17,5 @@ __all__ = [
     "open_video_shards",
     "prepare_for_hub",
     "split_by_clip",
+    "split_rows",
 ]

@@ -83,6 +83,7 @@ def _folder_shards(location: Location, choice: ColumnChoice) -> VideoShards:
     name = os.path.basename(os.path.normpath(location.paths[0]))
     shards = []
     for start in range(0, table.num_rows, size):
-        part = table.slice(start, size)
+        # a copy: a slice would be pickled with the whole table
+        part = table.take(pa.array(range(start, min(start + size, table.num_rows))))
         shards.append(TableShard(f"{name}[{start}:{start + part.num_rows}]", part))
     return VideoShards(shards, table.column_names, notes=rows.notes)

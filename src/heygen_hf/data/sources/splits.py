@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heygen_hf.processing import fold_seed
@@ -30,17 +31,33 @@ def split_by_clip(
     Raises:
         ValueError: the share is not between 0 and 1.
     """
+    train, validation = split_rows([name.encode() for name in dataset["file_name"]], validation_share, seed=seed)
+    if not validation:
+        return dataset, None
+    return dataset.select(train), dataset.select(validation)
+
+
+def split_rows(
+    keys: Sequence[bytes], validation_share: float = 0.05, *, seed: int = 0
+) -> tuple[list[int], list[int]]:
+    """Split rows by a key of theirs, such as the hash of a file: rows with one key are never on both sides.
+
+    Returns:
+        Row numbers for training and for validation; none for validation where there is one key only.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
     if not 0 < validation_share < 1:
         raise ValueError(f"validation_share is {validation_share}; expected a share between 0 and 1, such as 0.05")
 
-    def rank(name: str) -> int:
-        return fold_seed(seed, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
+    def rank(key: bytes) -> int:
+        return fold_seed(seed, int.from_bytes(hashlib.blake2b(key, digest_size=8).digest(), "big"))
 
-    file_names = list(dataset["file_name"])
-    ranked = sorted(set(file_names), key=lambda name: (rank(name), name))
+    ranked = sorted(set(keys), key=lambda key: (rank(key), key))
     if len(ranked) < 2:
         logger.info("There is only one clip, so none is held out for validation.")
-        return dataset, None
+        return list(range(len(keys))), []
     held_out = set(ranked[: min(len(ranked) - 1, max(1, round(len(ranked) * validation_share)))])
     logger.info(
         "There is no validation set, so %d of the %d clips are held out for it (seed %d).",
@@ -48,6 +65,5 @@ def split_by_clip(
         len(ranked),
         seed,
     )
-    train = [row for row, name in enumerate(file_names) if name not in held_out]
-    validation = [row for row, name in enumerate(file_names) if name in held_out]
-    return dataset.select(train), dataset.select(validation)
+    train = [row for row, key in enumerate(keys) if key not in held_out]
+    return train, [row for row, key in enumerate(keys) if key in held_out]

@@ -95,7 +95,8 @@ class _Taken:
 
     def start(self, stream: "av.VideoStream") -> None:
         self.frame_rate, self.tick = frame_rate_of(stream), float(stream.time_base or 0)
-        if self.processor and smooths_anyway(stream.height, stream.width, self.processor):
+        declared = stream.height and stream.width  # a broken file may not say
+        if self.processor and declared and smooths_anyway(stream.height, stream.width, self.processor):
             # of H.264, the frames that no other is predicted from: what differs there stays there
             stream.codec_context.options = {**stream.codec_context.options, "skip_loop_filter": "noref"}
 

@@ -17,7 +17,7 @@ from heygen_hf.data.clips import (
     prepare_clips,
 )
 from heygen_hf.data.report import DataReport
-from heygen_hf.data.sources import has_split, load_video_dataset, split_by_clip
+from heygen_hf.data.sources import has_split, load_video_dataset, open_video_shards, split_rows
 from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, read_labels
 from heygen_hf.processing import VideoProcessor, shuffled_indices
 from heygen_hf.tasks.clip_data.section import DataSection
@@ -105,28 +105,15 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         )
         if "validation" not in tables:
             said.append("no data.validation: streamed clips are not split, so there is no validation loss")
-    elif "validation" not in tables:
-        # Looked at as a whole first: one bad file must not weigh as all of a small validation split.
-        _, reports["train"] = prepare_clips(tables["train"], **options)
-        skipped = {file_name for file_name, _ in reports["train"].skipped}
-        usable = [row for row, name in enumerate(tables["train"]["file_name"]) if name not in skipped]
-        tables["train"], tables["validation"] = split_by_clip(
-            tables["train"].select(usable), validation_share=section.validation_share, seed=seed
-        )
-        if tables["validation"] is None:
-            said.append("there is one clip only: none is set apart, so there is no validation loss")
-            del tables["validation"]
-        else:
-            said.append(f"no data.validation: {len(tables['validation'])} clips are set apart for the validation loss")
     if "test" not in tables and section.label_columns:
         said.append("no data.test: generated videos are judged against the validation clips")
-
     for split, table in tables.items():
-        augmentation = section.augmentation if split == "train" else None
-        clips[split], report = prepare_clips(table, augmentation=augmentation, **options)
-        if split in reports:
-            report.skipped, report.num_rows = reports[split].skipped, report.num_rows + len(reports[split].skipped)
-        reports[split] = report
+        clips[split], reports[split] = prepare_clips(table, **options)
+        if split == "train":
+            if "validation" not in tables:
+                said += _set_apart(clips, reports, section, seed=seed)
+            rows = range(len(clips["train"]))
+            clips["train"] = clips["train"].select(rows, augmentation=section.augmentation)
         said.append(f"{split}: {reports[split].summary()}")
     if is_main:
         print("\n".join(said))
@@ -139,6 +126,19 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         source=", ".join(Path(source).name for source in _sources(section)),
         num_workers=default_workers(section, reports.values()),
     )
+
+
+def _set_apart(clips: dict[str, Any], reports: dict[str, DataReport], section: DataSection, *, seed: int) -> list[str]:
+    """Take the validation clips from the training clips: after all were looked at, so that one bad file cannot weigh
+    as all of a small split, and by their contents, so that a copy is never on the other side. What to say of it."""
+    train, validation = split_rows(clips["train"].contents, section.validation_share, seed=seed)
+    if not validation:
+        return ["there is one clip only: none is set apart, so there is no validation loss"]
+    whole = clips["train"]
+    clips["train"], clips["validation"] = whole.select(train), whole.select(validation)
+    reports["train"].num_used, reports["train"].num_set_apart = len(train), len(validation)
+    reports["validation"] = DataReport(num_rows=len(validation), num_used=len(validation))
+    return [f"no data.validation: {len(validation)} clips are set apart for the validation loss"]
 
 
 def _sources(section: DataSection) -> list[str]:
@@ -163,8 +163,6 @@ def _open_splits(section: DataSection, *, seed: int) -> dict[str, Any]:
 
 
 def _streamed(section: DataSection, *, processor: VideoProcessor, seed: int) -> StreamedClipDataset:
-    from heygen_hf.data.sources import open_video_shards
-
     mixing = {"mixing_weights": section.mixing_weights} if isinstance(section.train, list) else {}
     shards = open_video_shards(
         section.train,

@@ -16,6 +16,8 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.step_cost import StepCost, measure_steps
+from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
+from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 
@@ -65,6 +67,7 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
 def _clip_plans(data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[ClipPlan]:
     """Every file of every split that was looked at beforehand."""
     plans: list[ClipPlan] = []
+    seen: dict[bytes, str] = {}
     for split, report in data.reports.items():
         clips = getattr(data, split)
         counts = {text: len(tokenizer(text, truncation=False)["input_ids"]) for text in set(clips.texts)}
@@ -74,6 +77,7 @@ def _clip_plans(data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[
             split=split,
             caption_tokens=[counts[text] for text in clips.texts],
             max_caption_tokens=tokenizer.model_max_length,
+            seen=seen,
         )
     return plans
 
@@ -93,13 +97,21 @@ def _trainer(
     arguments = VideoGenerationTrainingArguments(
         output_dir=str(scratch), seed=recipe.seed, data_seed=recipe.seed, **values
     )
-    arguments.dataloader_num_workers = data.num_workers
     samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    encoded = training_data(
+        recipe,
+        data,
+        load_encoders(recipe.model),
+        processor=processor,
+        tokenizer=tokenizer,
+        device=arguments.device,
+    )
+    arguments.dataloader_num_workers = encoded.num_workers
     trainer = VideoGenerationTrainer(
         build_model(recipe.model, processor=processor, tokenizer=tokenizer),
         arguments,
-        train_dataset=data.training_set(at_least=samples),
-        data_collator=VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
+        train_dataset=encoded.training_set(at_least=samples),
+        data_collator=EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length)),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -114,26 +126,27 @@ def _totals(data: PreparedData, clips: list[ClipPlan], recipe: Recipe) -> dict[s
         "streamed": recipe.data.streaming,
         "rows": len(data.train) if report is None else report.num_rows,
         "used": len(data.train),
+        "set_apart": 0 if report is None else report.num_set_apart,
         "out": 0 if report is None else len(report.skipped),
         "refused_by_max_bad_share": too_bad,
         "per_bucket": dict(sorted(Counter(clip.bucket or "" for clip in used).items())),
         "padded": sum(clip.padded_frames > 0 for clip in used),
         "upscaled": sum(clip.upscaled for clip in used),
-        "copies": sum(clip.copy_of is not None for clip in used),
+        "copies": sum(clip.copy_of is not None for clip in clips),
         "decoded_each_time": sum(not clip.held for clip in used),
         "captions": captions.to_dict(),
         "captions_empty": len(captions.empty) if recipe.data.caption_column is not None else 0,
         "captions_not_text": len(captions.not_text),
         "captions_cut": sum(clip.caption_tokens_lost > 0 for clip in used),
         "caption_tokens_lost": sum(clip.caption_tokens_lost for clip in used),
-        "cache_mebibytes": _cache_mebibytes(report),
+        "cache_mebibytes": _cache_mebibytes(data),
     }
 
 
-def _cache_mebibytes(report: Any) -> float | None:
-    if report is None or report.store_path is None:
-        return None
-    return round(sum(file.stat().st_size for file in Path(report.store_path).iterdir()) / 2**20, 1)
+def _cache_mebibytes(data: PreparedData) -> float:
+    """Decoded clips of all splits."""
+    stores = {report.store_path for report in data.reports.values() if report.store_path is not None}
+    return round(sum(file.stat().st_size for store in stores for file in Path(store).iterdir()) / 2**20, 1)
 
 
 def _cost(cost: StepCost, steps_per_epoch: int, max_steps: int | None) -> dict[str, Any]:
