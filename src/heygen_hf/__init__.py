@@ -23,17 +23,50 @@ if TYPE_CHECKING:
     from heygen_hf.data import prepare_clips as prepare_clips
     from heygen_hf.data import render_moving_digits as render_moving_digits
     from heygen_hf.evaluation import attribute_accuracy as attribute_accuracy
+    from heygen_hf.losses import CombinedLoss as CombinedLoss
+    from heygen_hf.losses import DiceLoss as DiceLoss
+    from heygen_hf.losses import FocalLoss as FocalLoss
+    from heygen_hf.losses import MultimodalLoss as MultimodalLoss
+    from heygen_hf.losses import PerceptualLoss as PerceptualLoss
+    from heygen_hf.losses import TextProcessingLoss as TextProcessingLoss
+    from heygen_hf.losses import VideoGenerationLoss as VideoGenerationLoss
+    from heygen_hf.models.audio_encoder import AudioEncoderConfig as AudioEncoderConfig
+    from heygen_hf.models.audio_encoder import AudioEncoderModel as AudioEncoderModel
     from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig as ConvVideoEncoderConfig
     from heygen_hf.models.conv_video_encoder import (
         ConvVideoEncoderForVideoClassification as ConvVideoEncoderForVideoClassification,
     )
     from heygen_hf.models.conv_video_encoder import ConvVideoEncoderModel as ConvVideoEncoderModel
+    from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig as MultimodalFusionConfig
+    from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning as MultimodalFusionForCaptioning
+    from heygen_hf.models.multimodal_fusion import (
+        MultimodalFusionForClassification as MultimodalFusionForClassification,
+    )
+    from heygen_hf.models.multimodal_fusion import (
+        MultimodalFusionForContrastiveLearning as MultimodalFusionForContrastiveLearning,
+    )
+    from heygen_hf.models.multimodal_fusion import (
+        MultimodalFusionForQuestionAnswering as MultimodalFusionForQuestionAnswering,
+    )
+    from heygen_hf.models.multimodal_fusion import MultimodalFusionModel as MultimodalFusionModel
+    from heygen_hf.models.text_transformer import TextTransformerConfig as TextTransformerConfig
+    from heygen_hf.models.text_transformer import TextTransformerForCausalLM as TextTransformerForCausalLM
+    from heygen_hf.models.text_transformer import (
+        TextTransformerForSequenceClassification as TextTransformerForSequenceClassification,
+    )
+    from heygen_hf.models.text_transformer import (
+        TextTransformerForTokenClassification as TextTransformerForTokenClassification,
+    )
+    from heygen_hf.models.text_transformer import TextTransformerModel as TextTransformerModel
+    from heygen_hf.models.video_discriminator import VideoDiscriminatorConfig as VideoDiscriminatorConfig
+    from heygen_hf.models.video_discriminator import VideoDiscriminatorModel as VideoDiscriminatorModel
     from heygen_hf.models.video_transformer import VideoTransformerConfig as VideoTransformerConfig
     from heygen_hf.models.video_transformer import (
         VideoTransformerForVideoGeneration as VideoTransformerForVideoGeneration,
     )
     from heygen_hf.models.video_transformer import VideoTransformerModel as VideoTransformerModel
     from heygen_hf.pipelines import VideoGenerationPipeline as VideoGenerationPipeline
+    from heygen_hf.processing import AudioFeatureExtractor as AudioFeatureExtractor
     from heygen_hf.processing import VideoProcessor as VideoProcessor
     from heygen_hf.training import VideoGenerationTrainer as VideoGenerationTrainer
     from heygen_hf.training import VideoGenerationTrainingArguments as VideoGenerationTrainingArguments
@@ -52,9 +85,41 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "ConvVideoEncoderModel",
         "ConvVideoEncoderForVideoClassification",
     ),
+    "heygen_hf.models.audio_encoder": (
+        "AudioEncoderConfig",
+        "AudioEncoderModel",
+    ),
+    "heygen_hf.models.multimodal_fusion": (
+        "MultimodalFusionConfig",
+        "MultimodalFusionForCaptioning",
+        "MultimodalFusionForClassification",
+        "MultimodalFusionForContrastiveLearning",
+        "MultimodalFusionForQuestionAnswering",
+        "MultimodalFusionModel",
+    ),
+    "heygen_hf.models.text_transformer": (
+        "TextTransformerConfig",
+        "TextTransformerForCausalLM",
+        "TextTransformerForSequenceClassification",
+        "TextTransformerForTokenClassification",
+        "TextTransformerModel",
+    ),
+    "heygen_hf.models.video_discriminator": (
+        "VideoDiscriminatorConfig",
+        "VideoDiscriminatorModel",
+    ),
+    "heygen_hf.losses": (
+        "CombinedLoss",
+        "DiceLoss",
+        "FocalLoss",
+        "MultimodalLoss",
+        "PerceptualLoss",
+        "TextProcessingLoss",
+        "VideoGenerationLoss",
+    ),
     "heygen_hf.pipelines": ("VideoGenerationPipeline",),
     "heygen_hf.training": ("VideoGenerationTrainer", "VideoGenerationTrainingArguments"),
-    "heygen_hf.processing": ("VideoProcessor",),
+    "heygen_hf.processing": ("VideoProcessor", "AudioFeatureExtractor"),
     "heygen_hf.data": (
         "load_video_dataset",
         "open_video_shards",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[3] / "shared" / "data" / "clips"))
+SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[4] / "shared" / "data" / "clips"))
 
 
 @pytest.fixture

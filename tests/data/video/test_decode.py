@@ -13,7 +13,7 @@ from heygen_hf.data import BadVideoError, decode_frames, decode_video, probe_vid
 from heygen_hf.data.video.decode import ClipTooLargeError, ShortVideoError
 from heygen_hf.processing import VideoProcessor
 
-SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[3] / "shared" / "data" / "clips"))
+SAMPLE_CLIPS = Path(os.environ.get("HEYGEN_HF_TEST_CLIPS", Path(__file__).parents[4] / "shared" / "data" / "clips"))
 needs_sample_clips = pytest.mark.skipif(not SAMPLE_CLIPS.is_dir(), reason="HEYGEN_HF_TEST_CLIPS names no folder")
 
 
