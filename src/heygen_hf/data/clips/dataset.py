@@ -13,9 +13,16 @@ from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.cache.clip_decoding import is_stored_cropped, is_stored_whole
 from heygen_hf.data.cache.frame_store import FrameStore, StoredClip
 from heygen_hf.data.cache.video_column import VideoColumn
-from heygen_hf.data.clips.finishing import Augmentation, ClipOptions, audio_of_frames, decode_guarded, finish_item
+from heygen_hf.data.clips.finishing import (
+    Augmentation,
+    ClipOptions,
+    audio_of_frames,
+    decode_guarded,
+    finish_item,
+    moved_frames,
+)
 from heygen_hf.data.clips.substitution import Substitution
-from heygen_hf.data.video.sampling import decode_sample
+from heygen_hf.data.video.sampling import decode_sample, decode_video
 
 if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor
@@ -141,18 +148,26 @@ class VideoClipDataset(Dataset):
     def _item(self, index: int, held: torch.Tensor | None, epoch: int, seed: int) -> dict[str, Any]:
         if held is None and self.offsets[index] >= 0:
             held = self.store.read([int(self.offsets[index])], tuple(self._shapes[index].tolist()))[0]
-        item = finish_item(
-            self._frames(index, held, seed=seed),
-            text=self.texts[index],
-            labels={name: values[index] for name, values in self.labels.items()},
-            row=index,
-            epoch=epoch,
-            options=self.options,
-        )
+        shown: dict[str, Any] = {
+            "text": self.texts[index],
+            "labels": {name: values[index] for name, values in self.labels.items()},
+            "row": index,
+            "epoch": epoch,
+            "options": self.options,
+        }
+        processor, moved = self.processor_of(index), None
+        if held is not None and self.options.augmentation is not None:
+            moved = moved_frames(processor=processor, total_frames=len(held), **shown)
+        if moved is not None and held is not None:
+            frames = moved.take(held)
+            frames = frames if is_stored_cropped(processor) else processor.crop(frames, seed=seed)
+        else:
+            frames = self._frames(index, held, seed=seed)
+        item = finish_item(frames, positioned=moved is not None, **shown)
         if self.options.audio_sampling_rate is not None:
             item["audio"] = audio_of_frames(
                 self.videos[index],
-                processor=self.processor_of(index),
+                processor=processor,
                 total_frames=int(self._total_frames[index]),
                 frame_rate=float(self._frame_rates[index]),
                 seed=seed,
@@ -164,6 +179,9 @@ class VideoClipDataset(Dataset):
         """Make what the store leaves to be done: the random choices, and everything for a clip it does not hold."""
         processor = self.processor_of(index)
         total, rate = int(self._total_frames[index]), float(self._frame_rates[index])
+        if frames is None and processor.target_fps is not None:  # by the times of the frames, which are not kept
+            video = self.videos[index]
+            return decode_guarded(decode_video, video, options=self.options, processor=processor, seed=seed).frames
         if frames is None:
             frames = decode_guarded(
                 decode_sample,

@@ -9,13 +9,14 @@ import torch
 from heygen_hf.data.video import VideoSource
 from heygen_hf.data.video.audio import decode_audio
 from heygen_hf.data.video.guard import guarded
-from heygen_hf.processing import fold_seed
+from heygen_hf.processing import FrameSelection, draw_below, fold_seed
 from heygen_hf.processing.frame_sampling import BLACK_FRAME
 
 if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor
 
-_AUGMENTATION_STREAM = 3  # keeps its draws apart from those of frames and crop, which have the same seed
+# They keep draws of one seed apart: those of frames and crop are streams 1 and 2.
+_AUGMENTATION_STREAM, _MOVED_STREAM = 3, 4
 
 Augmentation = Callable[..., tuple[Any, ...]]
 """`(frames, text, labels=…, seed=…) -> (frames, text, labels)`, such as `VideoAugmentation`."""
@@ -59,13 +60,54 @@ def finish_item(
     row: int,
     epoch: int,
     options: ClipOptions,
+    positioned: bool = False,
 ) -> dict[str, Any]:
-    """An item from frames at their final size: augmented, with caption and labels to match."""
+    """An item from frames at their final size: augmented, with caption and labels to match.
+
+    Args:
+        positioned: the frames are those of `moved_frames`, so that time has been changed already.
+    """
     labels = dict(labels)
     if options.augmentation is not None:
         seed = fold_seed(options.seed_of(epoch, row), _AUGMENTATION_STREAM)
-        frames, text, labels = options.augmentation(frames, text, labels=labels, seed=seed)
+        done = {"positioned": True} if positioned else {}
+        frames, text, labels = options.augmentation(frames, text, labels=labels, seed=seed, **done)
     return {"frames": frames, "text": text, "index": row, **labels}
+
+
+def moved_frames(
+    *,
+    processor: "VideoProcessor",
+    total_frames: int,
+    text: str,
+    labels: Mapping[str, str],
+    row: int,
+    epoch: int,
+    options: ClipOptions,
+) -> FrameSelection | None:
+    """The frames of a clip that runs faster, slower or backwards, from a random start.
+
+    Chosen before they are read, so that a faster clip shows later frames and does not end in a still.
+
+    Returns:
+        None where time is not changed, or the clip is too short for it (the frames drawn are then moved among
+        themselves).
+    """
+    positions_of = getattr(options.augmentation, "frame_positions", None)
+    if positions_of is None or processor.frame_position != "random":
+        return None
+    seed = options.seed_of(epoch, row)
+    augmentation_seed = fold_seed(seed, _AUGMENTATION_STREAM)
+    positions = positions_of(processor.num_frames, augmentation_seed, text=text, labels=labels)
+    if positions == list(range(processor.num_frames)):
+        return None
+    stride = 1 if processor.target_fps is not None else processor.temporal_stride
+    offsets = [int(position * stride + 1e-6) for position in positions]
+    spare = total_frames - 1 - max(offsets)
+    if spare < 0:
+        return None
+    first = draw_below(spare + 1, seed, _MOVED_STREAM)
+    return FrameSelection(indices=tuple(first + offset for offset in offsets))
 
 
 def audio_of_frames(

@@ -87,6 +87,7 @@ def encode_data(
             variants_per_clip=options.variants_per_clip if split == "train" else 1,
             posterior=options.posterior if split == "train" else "mode",
             seed=recipe.seed,
+            content_hashes=some.contents,
         )
         for split, some in clips.items()
         if isinstance(some, VideoClipDataset)
