@@ -160,3 +160,23 @@ def test_streamed_parquet_trains_and_augments(folder: Path) -> None:
 def test_buckets_and_streaming_exclude_each_other(folder: Path) -> None:
     with pytest.raises(ValueError, match="streaming knows no clip's size beforehand"):
         run_recipe(RECIPE, overrides(folder, *BUCKETS, "data.streaming=true"))
+
+
+def test_sources_that_share_file_names_lose_no_good_clip(tmp_path: Path) -> None:
+    for source, extra in (("a", {}), ("b", {"scene": "day"})):
+        (tmp_path / source).mkdir()
+        for number in range(4):
+            write_video(tmp_path / source / f"{number}.mp4", clip(number + 10 * (source == "b")))
+        rows = [{"file_name": f"{number}.mp4", "text": "x", "scene": "night"} | extra for number in range(4)]
+        if source == "a":
+            rows = [{key: value for key, value in row.items() if key != "scene"} for row in rows]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (tmp_path / source / "metadata.jsonl").write_text(text)
+    (tmp_path / "a" / "0.mp4").write_bytes(b"broken")
+    sources = f"data.train=[{tmp_path / 'a'}, {tmp_path / 'b'}]"
+    plan = plan_recipe(RECIPE, [*overrides(tmp_path / "a"), sources], measure=False)
+    assert (plan["totals"]["rows"], plan["totals"]["used"] + plan["totals"]["set_apart"]) == (8, 7)
+    named = [*overrides(tmp_path / "a"), sources, "data.label_columns=[scene]"]
+    with pytest.raises(ValueError, match="scene"):
+        plan_recipe(RECIPE, named, measure=False)
+    assert plan_recipe(RECIPE, [*named, "data.missing_columns=none"], measure=False)["totals"]["rows"] == 8

@@ -145,9 +145,18 @@ def _sources(section: DataSection) -> list[str]:
     return [section.train] if isinstance(section.train, str) else section.train
 
 
+def _columns(section: DataSection) -> dict[str, Any]:
+    return {
+        "caption_column": section.caption_column,
+        "label_columns": section.label_columns,
+        "video_column": section.video_column,
+        "missing_columns": section.missing_columns,
+    }
+
+
 def _open_splits(section: DataSection, *, seed: int) -> dict[str, Any]:
     """Split → table, of all splits that are not streamed."""
-    columns = {"caption_column": section.caption_column, "label_columns": section.label_columns}
+    columns = _columns(section)
     tables: dict[str, Any] = {}
     if not section.streaming:
         mixing: dict[str, Any] = {}
@@ -167,8 +176,7 @@ def _streamed(section: DataSection, *, processor: VideoProcessor, seed: int) -> 
     shards = open_video_shards(
         section.train,
         split="train",
-        caption_column=section.caption_column,
-        label_columns=section.label_columns,
+        **_columns(section),
         **mixing,
     )
     options = ClipOptions(

@@ -42,6 +42,8 @@ class DataSection:
             `validation_share` of the training clips.
         test: real clips to judge by; by default the `test` split, else the validation clips.
         caption_column, label_columns: columns of the metadata; no caption column trains without captions.
+        video_column: of Parquet files and Hub data sets that call it neither "video" nor the like.
+        missing_columns: sources of a list that lack a column others have: "error", or "none" for empty values.
         max_bad_share: more unusable files than this share stop the run before it starts.
         tokenizer: name or folder of a tokenizer; by default a small one is built from the training captions.
         max_caption_tokens: longer captions are cut, which is counted and said; saved with the tokenizer.
@@ -64,6 +66,8 @@ class DataSection:
     test: str | None = None
     caption_column: str | None = "text"
     label_columns: list[str] = field(default_factory=list)
+    video_column: str | None = None
+    missing_columns: Literal["error", "none"] = "error"
     validation_share: float = 0.05
     max_bad_share: float = 0.1
     tokenizer: str | None = None
