@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from heygen_hf.layers import eager_attention, masked_mean, matmul_attention, stream_mask
 
@@ -75,3 +76,24 @@ def test_masked_mean_skips_padding() -> None:
     torch.testing.assert_close(mean[0], tokens[0, :2].mean(0))
     torch.testing.assert_close(mean[1], tokens[1].mean(0))
     assert mean[2].abs().max() == 0
+
+
+def test_matmul_is_causal_in_a_causal_model_of_transformers() -> None:
+    import heygen_hf.models  # noqa: F401 (registers the attention)
+
+    config = LlamaConfig(
+        vocab_size=17,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        attn_implementation="eager",
+    )
+    model = LlamaForCausalLM(config).eval()
+    input_ids = torch.randint(0, 17, (2, 6))
+    with torch.no_grad():
+        expected = model(input_ids).logits
+        model.set_attn_implementation("matmul")
+        found = model(input_ids).logits
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)

@@ -6,6 +6,8 @@ faster. Register it under the name "matmul" with `register_attention_functions` 
 then `attn_implementation="matmul"` works on any transformers model.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -71,7 +73,12 @@ def _repeat_heads(query: torch.Tensor, grouped: torch.Tensor) -> torch.Tensor:
     return grouped if groups == 1 else grouped.repeat_interleave(groups, dim=1)
 
 
+def matmul_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
+    """SDPA's boolean mask, never left out for a causal model: this attention knows no causality but the mask's."""
+    return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+
+
 def register_attention_functions() -> None:
     """Make `attn_implementation="matmul"` known to transformers, with SDPA's boolean masks."""
     AttentionInterface.register(MATMUL_ATTENTION, matmul_attention)
-    AttentionMaskInterface.register(MATMUL_ATTENTION, sdpa_mask)
+    AttentionMaskInterface.register(MATMUL_ATTENTION, matmul_mask)
