@@ -38,20 +38,9 @@ def run_recipe(
         raise FileNotFoundError(f"no checkpoint folder at {resume}; give one, or auto for the run's newest")
     recipe = load_recipe(path, overrides)
     _join_cpu_processes()
-    result = task_module(recipe.task).run(
+    return task_module(recipe.task).run(
         recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
     )
-    _part_processes()
-    return result
-
-
-def _part_processes() -> None:
-    """Leave the group of processes: its threads, still running at exit, can end the process with an error."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        import torch
-
-        if torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
 
 
 def _join_cpu_processes() -> None:

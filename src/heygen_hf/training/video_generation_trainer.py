@@ -5,16 +5,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import EvalPrediction, PreTrainedModel, Trainer
+from transformers import PreTrainedModel, Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches, take_problems
@@ -29,9 +29,11 @@ from heygen_hf.training.checkpoints import (
 from heygen_hf.training.ema import ExponentialMovingAverage
 from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
+from heygen_hf.training.process_group import leave_at_exit
 from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
 from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
 from heygen_hf.training.throughput import ThroughputMeter
+from heygen_hf.training.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
 EMA_FILE = "ema.safetensors"
@@ -87,9 +89,11 @@ class VideoGenerationTrainer(Trainer):
                 "--config_file recipes/accelerate/multi_gpu.yaml, or show one GPU with CUDA_VISIBLE_DEVICES=0."
             )
         super().__init__(model=model, args=args, **options)
+        if self.accelerator.num_processes > 1:
+            leave_at_exit()
         self.add_callback(SetDataEpoch(self._set_data_epoch))
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
-        self.compute_metrics = self._mean_loss_per_timestep
+        self.compute_metrics = partial(mean_loss_per_timestep, timesteps=args.eval_timesteps)
         if args.ema_decay is not None:
             self.ema = ExponentialMovingAverage(self.model, decay=args.ema_decay)
             # Before the samples' callback, so that they show the step's own average.
@@ -312,7 +316,14 @@ class VideoGenerationTrainer(Trainer):
         inputs = self._prepare_inputs(inputs)
         pixel_values = inputs["pixel_values"]
         batch, device = pixel_values.shape[0], pixel_values.device
-        positions = self._eval_positions(batch)
+        positions = positions_in_validation(
+            self._eval_position,
+            batch_size=batch,
+            batches=self._eval_batches,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+        )
+        self._eval_position += batch if self._eval_batches is None else 1
         noise = torch.stack([torch.randn(pixel_values.shape[1:], generator=generator_for(p)) for p in positions])
         noise = noise.to(device)
         losses = []
@@ -321,25 +332,6 @@ class VideoGenerationTrainer(Trainer):
             with self.compute_loss_context_manager():
                 losses.append(model(**inputs, noise=noise, timestep=at).loss_per_sample.float())
         return None, torch.stack(losses, dim=1), torch.tensor(positions, device=device)
-
-    def _eval_positions(self, batch: int) -> list[int]:
-        """Where in the validation set each sample of this process's batch stands; a sample that only fills a step up
-        has a position that another has too."""
-        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
-        if self._eval_batches is not None:
-            first, count = self._eval_batches.step_span(self._eval_position)
-            self._eval_position += 1
-            return [first + (rank + i * processes) % count for i in range(batch)]
-        first = self._eval_position * processes + rank * batch
-        self._eval_position += batch
-        return list(range(first, first + batch))
-
-    def _mean_loss_per_timestep(self, prediction: EvalPrediction) -> dict[str, float]:
-        losses = np.asarray(prediction.predictions)
-        _, once = np.unique(np.asarray(prediction.label_ids), return_index=True)
-        losses = losses[once]
-        figures = {f"loss_at_{t:g}": float(losses[:, i].mean()) for i, t in enumerate(self.args.eval_timesteps)}
-        return {"loss": float(losses.mean()), **figures}
 
     # Checkpoints.
 

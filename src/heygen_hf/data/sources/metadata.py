@@ -12,6 +12,7 @@ from heygen_hf.data.sources.metadata_arrow import read_quickly
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 METADATA_NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 """In the order in which they are looked for."""
@@ -158,21 +159,12 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Metadata:
     try:
         file = pq.ParquetFile(path)
         _refuse_repeated(path, file.schema_arrow.names)
-        available = list(file.schema_arrow.names)
-        builder, found = _Builder(path, wanted), [name for name in wanted if name in available]
-        plain = all(pa.types.is_string(file.schema_arrow.field(name).type) for name in found)
-        chunks: dict[str, list[pa.Array]] = {name: [] for name in found}
-        for batch in file.iter_batches(ROWS_PER_CHUNK, columns=found):
-            if plain and _is_valid(batch):  # strings that never become Python objects
-                for name in found:
-                    chunks[name].append(batch[name].fill_null(""))
-            else:
-                raise NotImplementedError
-        metadata = Metadata(path, available, {name: pa.chunked_array(chunks[name], pa.string()) for name in found})
-        if file.metadata.num_rows == 0:
-            metadata.available = []
-        return metadata
-    except NotImplementedError:
+        available = list(file.schema_arrow.names) if file.metadata.num_rows else []
+        found = [name for name in wanted if name in file.schema_arrow.names]
+        columns = _plain_columns(file, found)
+        if columns is not None:
+            return Metadata(path, available, columns)
+        builder = _Builder(path, wanted)
         for batch in file.iter_batches(ROWS_PER_CHUNK, columns=found):
             lists = [_python_values(batch[name]) if name in found else [None] * len(batch) for name in wanted]
             for values in zip(*lists, strict=True):
@@ -181,6 +173,21 @@ def _read_parquet(path: Path, wanted: Sequence[str]) -> Metadata:
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is not a Parquet file that can be read ({reason}); write it again") from None
+
+
+def _plain_columns(file: "pq.ParquetFile", names: Sequence[str]) -> "dict[str, pa.ChunkedArray] | None":
+    """Columns of strings, which never become Python objects; None where one is of another type or not valid text."""
+    import pyarrow as pa
+
+    if not all(pa.types.is_string(file.schema_arrow.field(name).type) for name in names):
+        return None
+    chunks: dict[str, list[pa.Array]] = {name: [] for name in names}
+    for batch in file.iter_batches(ROWS_PER_CHUNK, columns=names):
+        if not _is_valid(batch):
+            return None
+        for name in names:
+            chunks[name].append(batch[name].fill_null(""))
+    return {name: pa.chunked_array(chunks[name], pa.string()) for name in names}
 
 
 def _is_valid(batch: Any) -> bool:
