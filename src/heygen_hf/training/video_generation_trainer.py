@@ -14,11 +14,12 @@ from accelerate.utils import gather_object
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import PreTrainedModel, Trainer
+from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches, take_problems
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
+from heygen_hf.training.block_compilation import compile_blocks
 from heygen_hf.training.callbacks import SampleVideos, SetDataEpoch, UpdateAverage
 from heygen_hf.training.checkpoints import (
     STAGING,
@@ -391,11 +392,3 @@ class VideoGenerationTrainer(Trainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.ema is not None:
             self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
-
-
-def compile_blocks(model: PreTrainedModel) -> None:
-    """Compile each repeated block in place: one compilation serves all of them, and names do not change."""
-    for module in model.modules():
-        if isinstance(module, nn.ModuleList):
-            for block in module:
-                block.compile()
