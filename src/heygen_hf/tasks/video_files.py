@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from heygen_hf.data import write_video
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.run_folder import RunFolder
-from heygen_hf.training.video_generation_arguments import supports_bfloat16
+from heygen_hf.training import supports_bfloat16
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:

@@ -6,28 +6,30 @@ from typing import Any
 from torch.utils.data import Dataset, IterableDataset
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches, Grouping, batch_sizes_for
-from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
+from heygen_hf.training.base_arguments import BaseTrainingArguments
 
 
 def build_loader(
     dataset: Dataset,
     *,
-    args: VideoGenerationTrainingArguments,
+    args: BaseTrainingArguments,
     batch_size: int,
     collate: Callable[[list[Any]], Any],
-    count_tokens: Callable[[int, int, int], int],
     process_index: int,
     num_processes: int,
     for_training: bool,
+    count_tokens: Callable[[int, int, int], int] | None = None,
+    tokens_per_batch: int | None = None,
 ) -> ClipLoader:
     """A loader for one process.
 
     Args:
         dataset: map-style. Where it has `buckets` of several sizes and `bucket_of_row`, a batch holds one size.
             Where it has `num_rows_per_shard`, shards are read a few at a time.
-        batch_size: of one process, where `args.tokens_per_batch` sets none.
-        count_tokens: `(frames, height, width)` → tokens of a clip.
+        batch_size: of one process, where `tokens_per_batch` sets none.
         for_training: shuffled, in whole optimiser steps.
+        count_tokens: `(frames, height, width)` → tokens of a clip.
+        tokens_per_batch: tokens of one process's batch; a batch of larger clips then has fewer.
 
     Raises:
         ValueError: the data set can only be iterated, so that no position in it can be gone back to.
@@ -45,7 +47,7 @@ def build_loader(
         process_index=process_index,
         num_processes=num_processes,
         accumulation_steps=args.gradient_accumulation_steps if for_training else 1,
-        grouping=_grouping(dataset, batch_size, args.tokens_per_batch, count_tokens),
+        grouping=_grouping(dataset, batch_size, tokens_per_batch, count_tokens),
         shuffle=for_training,
     )
     workers = args.dataloader_num_workers
@@ -61,13 +63,16 @@ def build_loader(
 
 
 def _grouping(
-    dataset: Dataset, batch_size: int, tokens_per_batch: int | None, count_tokens: Callable[[int, int, int], int]
+    dataset: Dataset,
+    batch_size: int,
+    tokens_per_batch: int | None,
+    count_tokens: Callable[[int, int, int], int] | None,
 ) -> Grouping | None:
     buckets = getattr(dataset, "buckets", None)
     if buckets is None or (len(buckets) == 1 and tokens_per_batch is None):
         return None
     sizes = (batch_size,) * len(buckets)
-    if tokens_per_batch is not None:
+    if tokens_per_batch is not None and count_tokens is not None:
         counts = [count_tokens(bucket.num_frames, bucket.height, bucket.width) for bucket in buckets.buckets]
         sizes = batch_sizes_for(counts, tokens_per_batch=tokens_per_batch)
     return Grouping(group_of_row=dataset.bucket_of_row, batch_sizes=sizes)  # type: ignore[attr-defined]

@@ -1,60 +1,33 @@
-"""The trainer of video generators: `transformers.Trainer` with reproducible noise, EMA and a fixed validation loss."""
+"""The trainer of video generators: reproducible noise, and a validation loss at fixed timesteps and noise."""
 
-import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import gather_object
-from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import Trainer
-from transformers.trainer_utils import rotate_checkpoints
 
-from heygen_hf.data.loading import ClipLoader, EpochBatches, take_problems
+from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
-from heygen_hf.training.block_compilation import compile_blocks
-from heygen_hf.training.callbacks import SampleVideos, SetDataEpoch, UpdateAverage
-from heygen_hf.training.checkpoints import (
-    STAGING,
-    check_same_architecture,
-    checkpoint_problem,
-    publish_checkpoint,
-)
-from heygen_hf.training.ema import ExponentialMovingAverage
-from heygen_hf.training.loaders import build_loader
-from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
-from heygen_hf.training.process_group import leave_at_exit
+from heygen_hf.training.base_trainer import BaseTrainer
+from heygen_hf.training.callbacks import SampleVideos
 from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
-from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
-from heygen_hf.training.throughput import ThroughputMeter
 from heygen_hf.training.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
-EMA_FILE = "ema.safetensors"
 
-
-class VideoGenerationTrainer(Trainer):
+class VideoGenerationTrainer(BaseTrainer):
     """Trains a `VideoTransformerForVideoGeneration`.
 
-    Beyond `Trainer`:
+    Beyond [`BaseTrainer`]:
 
     - Noise, timesteps and condition dropout depend on (seed, optimiser step, position in the global batch), so the
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
-    - EMA weights (`ema_decay`), saved beside the raw ones, used by `evaluate` and inside `with trainer.ema_weights():`.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
     - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many for each process). There the
       number of processes decides how many clips of one size make a step, and a size's leftover is filled up to one
       clip for each process.
-    - A clip that can no longer be read is replaced, named and kept in `replaced_clips`.
-    - Checkpoints are complete or absent; the last good one survives a kill during a save.
-    - `samples_per_second`, `tokens_per_second`, `padding_share` and `data_wait_share` beside every logged loss.
 
     Args:
         model: the generator.
@@ -75,33 +48,15 @@ class VideoGenerationTrainer(Trainer):
     ) -> None:
         self.generator_config = model.config
         self.objective = model.objective
-        self.throughput = ThroughputMeter()
-        self.ema: ExponentialMovingAverage | None = None
-        self._checkpoint_root: str | None = None
         self._micro_step = 0
         self._last_step = -1
         self._eval_position = 0
         self._eval_batches: EpochBatches | None = None
-        self._loader: ClipLoader | None = None
-        self.replaced_clips: dict[str, str] = {}
-        if args.n_gpu > 1:
-            raise ValueError(
-                f"{args.n_gpu} GPUs in one process are not supported: start one process each, with accelerate launch "
-                "--config_file recipes/accelerate/multi_gpu.yaml, or show one GPU with CUDA_VISIBLE_DEVICES=0."
-            )
-        super().__init__(model=model, args=args, **options)
-        if self.accelerator.num_processes > 1:
-            leave_at_exit()
-        self.add_callback(SetDataEpoch(self._set_data_epoch))
+        super().__init__(model, args, **options)
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
         self.compute_metrics = partial(mean_loss_per_timestep, timesteps=args.eval_timesteps)
-        if args.ema_decay is not None:
-            self.ema = ExponentialMovingAverage(self.model, decay=args.ema_decay)
-            # Before the samples' callback, so that they show the step's own average.
-            self.add_callback(UpdateAverage(self.ema))
-        if args.compiles_blocks:
-            compile_blocks(self.model)
         if write_samples is not None:
+            # After the average's callback, so that samples show the step's own average.
             self.add_callback(SampleVideos(lambda step: self._sample(write_samples, step)))
 
     # Training.
@@ -133,70 +88,29 @@ class VideoGenerationTrainer(Trainer):
         self._count_tokens(inputs)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        loss = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"the training loss is {loss.item()} at step {self.state.global_step + 1}: lower the learning rate or "
-                "set precision=fp32; the last good checkpoint is kept."
-            )
-        return loss
-
     # Data.
-
-    def get_train_dataloader(self) -> DataLoader:
-        """Batches in an order of (seed, epoch), dealt to the processes here and not by Accelerate."""
-        self._loader = self._build_loader(self.train_dataset, self.args.per_device_train_batch_size, for_training=True)
-        return self._loader
 
     def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         self._eval_batches = None
         if len(getattr(dataset, "buckets", ())) < 2:
             return super().get_eval_dataloader(eval_dataset)
-        loader = self._build_loader(dataset, self.args.per_device_eval_batch_size, for_training=False)
+        loader = self._build_loader(
+            dataset,
+            batch_size=self.args.per_device_eval_batch_size,
+            collate=self.data_collator,
+            for_training=False,
+        )
         self._eval_batches = loader.batches
         return loader
 
-    def _build_loader(self, dataset: Any, batch_size: int, *, for_training: bool) -> ClipLoader:
-        return build_loader(
+    def _build_loader(self, dataset: Any, **options: Any) -> ClipLoader:
+        return super()._build_loader(
             dataset,
-            args=self.args,
-            batch_size=batch_size,
-            collate=self.data_collator,
             count_tokens=self.generator_config.count_tokens,
-            process_index=self.accelerator.process_index,
-            num_processes=self.accelerator.num_processes,
-            for_training=for_training,
+            tokens_per_batch=self.args.tokens_per_batch,
+            **options,
         )
-
-    def _set_data_epoch(self, epoch: int) -> None:
-        # Also the data set's: on resume Trainer wraps the loader in a plain one that skips batches.
-        for part in (self._loader, self.train_dataset):
-            if hasattr(part, "set_epoch"):
-                part.set_epoch(epoch)
-
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        with self.throughput.waiting():
-            batches, num_items = super().get_batch_samples(*args, **kwargs)
-        for batch in batches:
-            self._report_replaced(take_problems(batch))
-            self._count_padding(batch)
-        if self._loader is not None:
-            self._report_replaced(list(self._loader.problems.items()))
-        return batches, num_items
-
-    def _count_padding(self, batch: dict[str, Any]) -> None:
-        mask = batch.get("attention_mask")
-        if mask is not None and mask.device.type == "cpu":  # a sum on a GPU would wait for it
-            self.throughput.add_padding(int(mask.numel() - mask.sum()) * self.accelerator.num_processes)
-
-    def _report_replaced(self, problems: list[tuple[str, str]]) -> None:
-        """Name each clip that could not be read, once, when another takes its place."""
-        for name, reason in problems:
-            if name not in self.replaced_clips:
-                self.replaced_clips[name] = reason
-                print(f"warning: {name!r} cannot be read any more and another clip takes its place: {reason}")
 
     def _next_positions(self, batch_size: int) -> list[int]:
         if self.state.global_step != self._last_step:
@@ -211,18 +125,6 @@ class VideoGenerationTrainer(Trainer):
         self._micro_step += 1
         return positions
 
-    @property
-    def global_batch_size(self) -> int:
-        """Samples of an optimiser step over all processes."""
-        return self._largest_batch_size * self.args.gradient_accumulation_steps * self.accelerator.num_processes
-
-    @property
-    def _largest_batch_size(self) -> int:
-        """Samples of a process's batch; of the largest one where clips differ in size."""
-        if self._loader is None:
-            return self.args.per_device_train_batch_size
-        return self._loader.batches.largest_batch_size
-
     def _count_tokens(self, inputs: dict[str, Any]) -> None:
         batch, frames, _, height, width = inputs["pixel_values"].shape
         tokens = self.generator_config.count_tokens(frames, height, width)
@@ -230,72 +132,11 @@ class VideoGenerationTrainer(Trainer):
         processes = self.accelerator.num_processes
         self.throughput.add(samples=batch * processes, tokens=batch * tokens * processes)
 
-    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        if self.optimizer is None and self.args.optimizer == "muon":
-            matrices, others = split_for_muon(self.model if model is None else model)
-            self.optimizer = MuonWithAdamW(
-                matrices,
-                others,
-                muon_lr=self.args.muon_learning_rate,
-                adamw_lr=self.args.learning_rate,
-                momentum=self.args.muon_momentum,
-                betas=(self.args.adam_beta1, self.args.adam_beta2),
-                eps=self.args.adam_epsilon,
-                weight_decay=self.args.weight_decay,
-            )
-            return self.optimizer
-        return super().create_optimizer(model)
-
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        if self.lr_scheduler is None and self.args.linear_decay_share is not None:
-            self.lr_scheduler = constant_then_linear_decay(
-                self.optimizer if optimizer is None else optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                decay_share=self.args.linear_decay_share,
-            )
-            return self.lr_scheduler
-        if self.lr_scheduler is None and self.args.step_schedule_milestones:
-            self.lr_scheduler = step_schedule_with_warmup(
-                self.optimizer if optimizer is None else optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                milestones=self.args.step_schedule_milestones,
-                factor=self.args.step_schedule_factor,
-            )
-            return self.lr_scheduler
-        return super().create_scheduler(num_training_steps, optimizer)
-
-    @property
-    def initial_step(self) -> int:
-        """The optimiser step at which the last call of `train` started: above 0 when it resumed."""
-        return getattr(self, "_initial_global_step", 0)
-
-    def train(self, *args: Any, **kwargs: Any) -> Any:
-        self.throughput.reset()
-        output = super().train(*args, **kwargs)
-        if self.accelerator.num_processes > 1:  # the first one writes the records
-            for replaced in gather_object([self.replaced_clips]):
-                self.replaced_clips = {**replaced, **self.replaced_clips}
-        return output
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            logs.update(self.throughput.read())
-        super().log(logs, start_time)
-
     # Evaluation and samples, with the averaged weights.
 
-    @contextmanager
-    def ema_weights(self) -> Iterator[None]:
-        """Within the context the model holds the EMA weights (its own when there is no EMA)."""
-        with self.ema.applied() if self.ema is not None else nullcontext():
-            yield
-
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        with self.throughput.paused(), self.ema_weights():
-            self._eval_position = 0
-            return super().evaluate(*args, **kwargs)
+        self._eval_position = 0
+        return super().evaluate(*args, **kwargs)
 
     def _sample(self, write_samples: Callable[[int], None], step: int) -> None:
         # Sampling may use global randomness; the training that follows must not notice.
@@ -333,62 +174,3 @@ class VideoGenerationTrainer(Trainer):
             with self.compute_loss_context_manager():
                 losses.append(model(**inputs, noise=noise, timestep=at).loss_per_sample.float())
         return None, torch.stack(losses, dim=1), torch.tensor(positions, device=device)
-
-    # Checkpoints.
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return self._checkpoint_root or super()._get_output_dir(trial)
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Trainer's checkpoint and the EMA, written beside the others and renamed when whole."""
-        root = Path(super()._get_output_dir(trial))
-        name = f"checkpoint-{self.state.global_step}"
-        staging = root / STAGING
-        with self.throughput.paused():
-            if self.state.best_global_step:
-                self.state.best_model_checkpoint = str(root / f"checkpoint-{self.state.best_global_step}")
-            self._checkpoint_root = str(staging)
-            try:
-                if self.args.should_save and staging.exists():
-                    # Of a save that a kill interrupted.
-                    shutil.rmtree(staging)
-                self.accelerator.wait_for_everyone()
-                super()._save_checkpoint(model, trial)
-                self._checkpoint_root = None
-                self.accelerator.wait_for_everyone()
-                if self.args.should_save:
-                    self._finish_checkpoint(staging / name, root / name)
-            # A full disk is an OSError to us, a RuntimeError to torch and an error of its own to safetensors.
-            except (OSError, RuntimeError, SafetensorError) as error:
-                raise ValueError(
-                    f"saving {name} failed ({error}); the previous checkpoint is untouched. Free some space, then "
-                    "continue with --resume auto."
-                ) from error
-            finally:
-                self._checkpoint_root = None
-            if self.args.should_save:
-                rotate_checkpoints(
-                    output_dir=str(root),
-                    save_total_limit=self.args.save_total_limit,
-                    best_model_checkpoint=self.state.best_model_checkpoint,
-                    use_mtime=False,
-                )
-            self.accelerator.wait_for_everyone()
-
-    def _finish_checkpoint(self, staged: Path, final: Path) -> None:
-        if self.ema is not None:
-            self.ema.save(staged / EMA_FILE)
-        # Trainer pickles its arguments; a checkpoint of ours holds no pickle that is read back as objects.
-        (staged / "training_args.bin").unlink(missing_ok=True)
-        (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
-        publish_checkpoint(staged, final)
-        staged.parent.rmdir()
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        problem = checkpoint_problem(Path(resume_from_checkpoint))
-        if problem is not None:
-            raise ValueError(f"cannot resume from {os.path.basename(resume_from_checkpoint)}: {problem}.")
-        check_same_architecture(Path(resume_from_checkpoint), self.generator_config)
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self.ema is not None:
-            self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
