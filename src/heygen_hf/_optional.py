@@ -30,6 +30,8 @@ OPTIONAL_DEPENDENCIES: dict[str, OptionalDependency] = {
     "kornia": OptionalDependency(extra="augmentation", purpose="augmenting clips"),
     "torchcodec": OptionalDependency(extra="torchcodec", purpose="decoding with torchcodec"),
     "tensorboard": OptionalDependency(extra="tensorboard", purpose="logging to TensorBoard"),
+    "sacrebleu": OptionalDependency(extra="text-metrics", purpose="BLEU"),
+    "rouge_score": OptionalDependency(extra="text-metrics", purpose="ROUGE"),
     "wandb": OptionalDependency(extra="wandb", purpose="logging to Weights & Biases"),
 }
 
