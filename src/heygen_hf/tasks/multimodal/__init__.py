@@ -1,0 +1,1 @@
+"""Tasks that join video with text and sound: retrieval, classification, captions, answers."""
