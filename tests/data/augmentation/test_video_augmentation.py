@@ -11,8 +11,8 @@ import torch
 
 from heygen_hf.data.augmentation import VideoAugmentation
 
-ON_PIXELS = ["rotation", "zoom", "brightness", "contrast", "saturation", "hue", "grayscale", "gaussian_blur"]
-ON_PIXELS += ["gaussian_noise", "random_erasing"]
+BY_KORNIA = ["brightness", "contrast", "saturation", "hue", "grayscale", "gaussian_blur"]
+ON_PIXELS = ["rotation", "zoom", "affine", *BY_KORNIA, "gaussian_noise", "random_erasing"]
 ON_TIME = ["reverse", "speed", "frame_drop", "temporal_jitter"]
 FLIPS = ["horizontal_flip", "vertical_flip"]
 EVERYTHING = {f"{name}_prob": 1.0 for name in (*FLIPS, *ON_PIXELS, *ON_TIME)}
@@ -123,6 +123,58 @@ def test_turning_leaves_no_empty_corners():
     for seed in range(10):
         out, _ = VideoAugmentation(rotation_prob=1, max_rotation_degrees=45, zoom_prob=1)(white, seed=seed)
         assert int(out.min()) == 255
+
+
+def test_affine_moves_by_what_is_drawn():
+    dot = torch.zeros(2, 3, 21, 41, dtype=torch.uint8)
+    dot[..., 10, 20] = 255  # the centre, which turning and scaling leave where it is
+    turned = only("affine", max_affine_shift=0.0)
+    for seed in range(5):
+        assert int(turned(dot, seed=seed)[0][0, 0, 10, 20]) > 250
+    places = set()
+    moved = only("affine", max_affine_degrees=0, max_affine_scaling=0, max_affine_shear=0, max_affine_shift=0.2)
+    for seed in range(40):
+        light = moved(dot, seed=seed)[0][0, 0].float()
+        assert abs(light.sum() - 255) < 4  # it is neither stretched nor lost
+        places.add((int(light.sum(1).argmax()), int(light.sum(0).argmax())))
+    rows, columns = zip(*places, strict=True)
+    assert 6 <= min(rows) < 8 < 12 < max(rows) <= 14  # a fifth of 21 rows and of 41 columns, either way
+    assert 12 <= min(columns) < 15 < 25 < max(columns) <= 28
+
+
+@pytest.mark.parametrize("name", ["rotation", "affine"])
+def test_turning_is_counterclockwise_by_the_degrees(name):
+    from heygen_hf.data.augmentation import pixels
+
+    bar = torch.zeros(1, 1, 33, 33)
+    bar[..., 16, 20:28] = 1  # to the right of the centre
+    one, nothing = torch.ones(1), torch.zeros(1)
+    degrees = torch.full((1,), 90.0)
+    if name == "rotation":
+        turned = pixels.rotate_and_zoom(bar, degrees=degrees, zoom=one, across=nothing, down=nothing)
+    else:
+        still = {"shear": nothing, "shift_x": nothing, "shift_y": nothing}
+        turned = pixels.transform_affine(bar, degrees=degrees, scale_x=one, scale_y=one, **still)
+    assert torch.allclose(turned, bar.rot90(1, (-2, -1)), atol=1e-4)
+
+
+def test_rotation_and_zoom_are_kornias():
+    from kornia.geometry.transform import warp_affine
+
+    from heygen_hf.data.augmentation import pixels
+
+    frames = torch.rand(2, 3, 12, 16)
+    degrees, zoom, aside = torch.tensor([20.0, -5.0]), torch.tensor([1.5, 1.0]), torch.tensor([0.5, 0.0])
+    ours = pixels.rotate_and_zoom(frames, degrees=degrees, zoom=zoom, across=aside, down=-aside)
+    turn = degrees.deg2rad()
+    cosine, sine = turn.cos(), turn.sin()
+    cover = torch.maximum(cosine.abs() + sine.abs() * 11 / 15, cosine.abs() + sine.abs() * 15 / 11)
+    cosine, sine = zoom * cover * cosine, zoom * cover * sine
+    right = 7.5 - cosine * 7.5 - sine * 5.5 - aside * (zoom - 1) * 7.5
+    below = 5.5 + sine * 7.5 - cosine * 5.5 + aside * (zoom - 1) * 5.5
+    matrix = torch.stack([torch.stack([cosine, sine, right], -1), torch.stack([-sine, cosine, below], -1)], -2)
+    theirs = warp_affine(frames, matrix, (12, 16), padding_mode="border", align_corners=True)
+    assert torch.allclose(ours, theirs, atol=1e-5)
 
 
 def test_zoom_shows_a_part_of_the_picture():
@@ -263,6 +315,7 @@ def test_options_go_through_a_recipe_and_are_described():
         ({"speed_prob": float("nan")}, "speed_prob is nan"),
         ({"max_zoom": 0.5}, "max_zoom is 0.5; expected a factor from 1"),
         ({"hue": 0.6}, "hue is 0.6"),
+        ({"max_affine_scaling": 1.0}, "max_affine_scaling is 1.0"),
         ({"speed_range": (2.0, 1.0)}, "the lower first"),
         ({"speed_range": (0.0, 1.0)}, "speed_range is"),
         ({"random_erasing_area": 0.1}, "expected two numbers"),
@@ -294,8 +347,8 @@ def test_frames_of_another_kind_are_refused(frames):
 
 def test_kornia_is_missed_only_where_it_is_needed(frames, monkeypatch):
     monkeypatch.setitem(sys.modules, "kornia", None)
-    for name in (*FLIPS, *ON_TIME, "gaussian_noise", "random_erasing"):
+    for name in (*FLIPS, *ON_TIME, *(set(ON_PIXELS) - set(BY_KORNIA))):
         assert only(name)(frames, seed=1)[0].shape == frames.shape
-    for name in ("rotation", "zoom", "brightness", "contrast", "saturation", "hue", "grayscale", "gaussian_blur"):
+    for name in BY_KORNIA:
         with pytest.raises(ImportError, match=r"augmenting clips: .*heygen_hf\[augmentation\]"):
             only(name)

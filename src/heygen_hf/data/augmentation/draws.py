@@ -24,6 +24,7 @@ _STREAMS = (
     "speed",
     "frame_drop",
     "temporal_jitter",
+    "affine",
 )
 _AUGMENTATION_STREAM = 3  # the same seed also decides the frames (1) and the crop (2)
 

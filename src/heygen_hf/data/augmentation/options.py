@@ -24,6 +24,11 @@ class AugmentationOptions:
     max_rotation_degrees: float = 10.0
     zoom_prob: float = 0.0
     max_zoom: float = 1.25
+    affine_prob: float = 0.0
+    max_affine_degrees: float = 10.0
+    max_affine_scaling: float = 0.1
+    max_affine_shear: float = 0.1
+    max_affine_shift: float = 0.05
     brightness_prob: float = 0.0
     brightness: float = 0.2
     contrast_prob: float = 0.0
@@ -73,6 +78,10 @@ class AugmentationOptions:
         self._check_range("hue", 0, 0.5, "a share of the colour circle from 0 to 0.5")
         self._check_range("max_rotation_degrees", 0, 180, "degrees from 0 to 180")
         self._check_range("max_zoom", 1, 100, "a factor from 1 to 100")
+        self._check_range("max_affine_degrees", 0, 180, "degrees from 0 to 180")
+        self._check_range("max_affine_scaling", 0, 0.9, "a share from 0 to 0.9, by which width and height leave theirs")
+        self._check_range("max_affine_shear", 0, 1, "a slope from 0 to 1")
+        self._check_range("max_affine_shift", 0, 1, "a share of the picture from 0 to 1")
         self._check_range("max_gaussian_blur_sigma", 0.1, 100, "pixels from 0.1 to 100")
         self._check_range("max_gaussian_noise_std", 0, 1, "a share of the range from black to white, 0 to 1")
         self._check_range("random_erasing_area", 0, 1, "two shares of the picture from 0 to 1, the lower first")
@@ -140,6 +149,10 @@ class AugmentationOptions:
         how_far = {
             "rotation": f" up to {self.max_rotation_degrees:g}°",
             "zoom": f" up to {self.max_zoom:g}x",
+            "affine": (
+                f" up to {self.max_affine_degrees:g}°, scaling ±{self.max_affine_scaling:.0%}, shear "
+                f"±{self.max_affine_shear:g}, shift ±{self.max_affine_shift:.0%}"
+            ),
             "brightness": f" ±{self.brightness:.0%}",
             "contrast": f" ±{self.contrast:.0%}",
             "saturation": f" ±{self.saturation:.0%}",

@@ -13,7 +13,7 @@ _SMALLEST_SIGMA = 0.1
 
 
 def change_pixels(frames: torch.Tensor, options: AugmentationOptions, draws: Draws) -> torch.Tensor:
-    """Turn, zoom, colour, blur, noise and erase, as chance has it; in float32, rounded once at the end.
+    """Turn, zoom, shear, move, colour, blur, noise and erase, as chance has it; in float32, rounded once at the end.
 
     Args:
         frames: uint8 `(frames, channels, height, width)`.
@@ -40,6 +40,23 @@ def change_pixels(frames: torch.Tensor, options: AugmentationOptions, draws: Dra
             zoom=chance.values_of_all("zoom", 1.0, options.max_zoom, chosen, otherwise=1.0),
             across=chance.values_of_all("zoom", -1.0, 1.0, chosen, otherwise=0.0, which=2),
             down=chance.values_of_all("zoom", -1.0, 1.0, chosen, otherwise=0.0, which=3),
+        )
+    if rows := chosen.get("affine", []):
+        limits = (options.max_affine_degrees, options.max_affine_shear, options.max_affine_shift)
+        scaling = options.max_affine_scaling
+        degrees, shear, shift_x, shift_y = (
+            chance.values("affine", -limit, limit, rows, which=which)
+            for which, limit in enumerate((*limits, options.max_affine_shift), start=1)
+        )
+        scale_x, scale_y = (chance.values("affine", 1 - scaling, 1 + scaling, rows, which=which) for which in (5, 6))
+        changed[rows] = pixels.transform_affine(
+            changed[rows],
+            degrees=degrees,
+            scale_x=scale_x,
+            scale_y=scale_y,
+            shear=shear,
+            shift_x=shift_x,
+            shift_y=shift_y,
         )
     for name, adjust, low, high in (
         ("brightness", pixels.adjust_brightness, 1 - options.brightness, 1 + options.brightness),

@@ -22,13 +22,17 @@ class VideoAugmentation(AugmentationOptions):
 
     Nothing global is read or moved, so the result is the same in any worker, process and order. An operation
     happens to a share of clips given by its `…_prob`; how far it goes is drawn evenly from its range. They run in
-    this order: time, flips, rotation and zoom, colours, blur, noise, erasing. Time, flips, noise and erasing are
-    plain indexing and arithmetic; the others are kornia's (extra `augmentation`).
+    this order: time, flips, rotation and zoom, affine, colours, blur, noise, erasing. Colours and blur are kornia's
+    (extra `augmentation`), everything else is plain torch.
 
     Args:
         horizontal_flip_prob, vertical_flip_prob: mirror left and right, or top and bottom.
         rotation_prob, max_rotation_degrees: turn, enlarged as far as it takes to leave no empty corners.
         zoom_prob, max_zoom: cut out a part somewhere, `1 / max_zoom` of the width and height at the least.
+        affine_prob: turn by up to `max_affine_degrees`, change width and height each by up to `max_affine_scaling`,
+            shear by up to `max_affine_shear` and move by up to `max_affine_shift` of the picture, all at once; the
+            border's pixels fill what comes into view, so that nothing is cut off for it. What a classifier of
+            shapes wants.
         brightness_prob, brightness: multiply by 1 - `brightness` to 1 + `brightness`; `contrast` and `saturation`
             likewise.
         hue_prob, hue: turn the colour circle by at most this share of it, either way.
