@@ -29,6 +29,7 @@ class OptionalDependency:
 OPTIONAL_DEPENDENCIES: dict[str, OptionalDependency] = {
     "kornia": OptionalDependency(extra="augmentation", purpose="augmenting clips"),
     "torchcodec": OptionalDependency(extra="torchcodec", purpose="decoding with torchcodec"),
+    "bitsandbytes": OptionalDependency(extra="quantization", purpose="loading a base model in 4 bits (QLoRA)"),
     "tensorboard": OptionalDependency(extra="tensorboard", purpose="logging to TensorBoard"),
     "sacrebleu": OptionalDependency(extra="text-metrics", purpose="BLEU"),
     "rouge_score": OptionalDependency(extra="text-metrics", purpose="ROUGE"),
