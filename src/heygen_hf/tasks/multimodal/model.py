@@ -1,6 +1,7 @@
 """The `model` section of the multimodal tasks, and the fusion network that it describes."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -107,13 +108,14 @@ def build_fusion_model(
 
 
 def _set_attention(model: MultimodalFusionPreTrainedModel, attention: str) -> None:
-    """Everywhere but in convolutions, which have none and warn when it is set."""
-    chosen = {"": attention}
-    for name in model.config.sub_configs:
-        config = getattr(model.config, name, None)
-        if config is not None and config.model_type == "conv_video_encoder":
-            chosen[name] = config._attn_implementation
-    model.set_attn_implementation(chosen)
+    """Wherever there is attention; of convolutions, which have none, transformers would say that they cannot."""
+    log = logging.getLogger("transformers.modeling_utils")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        model.set_attn_implementation(attention)
+    finally:
+        log.setLevel(level)
 
 
 def check_clip_size(model: MultimodalFusionPreTrainedModel, processor: VideoProcessor, *, num_channels: int) -> None:
