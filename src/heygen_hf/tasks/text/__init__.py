@@ -1,0 +1,1 @@
+"""Tasks on text: language modelling, classification of texts and of their tokens."""
