@@ -120,7 +120,8 @@ def prepare_text_splits(
         if not held_out or not rest:
             lacking = "to hold out" if rest else "to train on"
             raise ValueError(
-                f"data.{split}_share={share} of {len(train)} documents leaves nothing {lacking}; name a data.{split}, change the share, or divide .txt files by data.documents_of_txt=paragraph"
+                f"data.{split}_share={share} of {len(train)} documents leaves nothing {lacking}; name "
+                f"a data.{split}, change the share, or divide .txt files by data.documents_of_txt=paragraph"
             )
         given[split], train = train.select(held_out), train.select(rest)
         reports[split] = {"num_rows": len(held_out), "num_used": len(held_out), "num_repeated": 0, "skipped": []}
