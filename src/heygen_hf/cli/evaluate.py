@@ -17,7 +17,7 @@ def evaluate(
         Path | None, typer.Option(help="Where the figures are written; RUN/metrics.json where left out.")
     ] = None,
 ) -> None:
-    """Generate from the test captions, measure the videos, print the table and write it as JSON."""
-    from heygen_hf.tasks.text_to_video import evaluate as evaluate_run
+    """Measure a run's model with its recipe's data, print the table and write it as JSON."""
+    from heygen_hf.tasks import evaluate_recipe_run
 
-    evaluate_run(run, num_videos_per_prompt=num_videos_per_prompt, limit=limit, seed=seed, output=output)
+    evaluate_recipe_run(run, num_videos_per_prompt=num_videos_per_prompt, limit=limit, seed=seed, output=output)

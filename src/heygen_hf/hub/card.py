@@ -38,13 +38,13 @@ def render_card(facts: CardFacts) -> str:
         keep_trailing_newline=True,
     )
     template = environment.from_string(
-        (resources.files("heygen_hf.hub") / "templates" / "text_to_video.md").read_text(encoding="utf-8")
+        (resources.files("heygen_hf.hub") / "templates" / f"{_kind(facts)}.md").read_text(encoding="utf-8")
     )
     body = template.render(
         title=_safe(facts.title),
         task=_safe(facts.task),
         introduction=_introduction(facts),
-        usage=_usage(facts),
+        usage=_pipeline_usage(facts) if facts.usage is None else _model_usage(facts.usage),
         generation_defaults=_rows(facts.generation_defaults),
         metrics=[_metric_row(metric) for metric in facts.metrics],
         validation_loss=UNKNOWN if facts.validation_loss is None else f"{facts.validation_loss:.5g}",
@@ -91,7 +91,7 @@ def _header(facts: CardFacts) -> str:
     results = [
         EvalResult(
             task_type=facts.task,
-            dataset_type="video-folder",
+            dataset_type="video-folder" if facts.usage is None else "heygen_hf",
             dataset_name=_plain(_base_name(facts.data_name) or UNKNOWN),
             dataset_split=_plain(metric.group) if metric.group else None,
             metric_type=_plain(metric.metric_type),
@@ -103,7 +103,7 @@ def _header(facts: CardFacts) -> str:
         if metric.value is not None
     ]
     data = ModelCardData(
-        library_name="diffusers",
+        library_name="diffusers" if facts.usage is None else "transformers",
         pipeline_tag=facts.task,
         license=_plain(facts.licence) if facts.licence else UNKNOWN,
         tags=["heygen_hf", facts.task, *(_plain(tag) for tag in facts.tags)],
@@ -129,7 +129,16 @@ def _introduction(facts: CardFacts) -> str:
     return f"{network}{size} for {escape_markdown(facts.task)}, trained with heygen_hf."
 
 
-def _usage(facts: CardFacts) -> str:
+def _kind(facts: CardFacts) -> str:
+    """Of card: the name of its template."""
+    return "text_to_video" if facts.usage is None else "trained_model"
+
+
+def _model_usage(usage: str) -> str:
+    return code_block(scrub(usage.strip()).replace("FOLDER", '"path/to/this/folder"'), "python")
+
+
+def _pipeline_usage(facts: CardFacts) -> str:
     prompt = next((prompt for sample in facts.samples for prompt in sample.prompts), "a caption like those it learned")
     prompt = one_line(scrub_caption(prompt))
     return code_block(

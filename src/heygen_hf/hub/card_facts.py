@@ -56,8 +56,8 @@ class CardFacts:
         task: the Hub's name of the task.
         model_class, num_parameters: of the network that was trained.
         data_name: the data set; of a path, its last part is shown.
-        clips_per_split: number of clips in each split.
-        skipped_clips: number of clips that could not be used; `skipped_reasons` says why.
+        clips_per_split: number of clips (or texts, or recordings) in each split.
+        skipped_clips: number of those that could not be used; `skipped_reasons` says why.
         data_note: anything else about the data, such as what was held out.
         recipe_yaml: the recipe as resolved.
         command: the command line, a word each.
@@ -67,6 +67,7 @@ class CardFacts:
         metrics: measured figures; `metrics_file` holds them all, relative to the run folder.
         validation_loss: at fixed timesteps and noise.
         samples: pictures of generated videos.
+        usage: lines of Python that load the folder, called `FOLDER` in them, and use it; None for a pipeline's.
         generation_defaults: sampling settings saved with the pipeline.
         limits: what the model is not good for.
         licence: its identifier on the Hub.
@@ -93,6 +94,7 @@ class CardFacts:
     metrics_file: str | None = None
     validation_loss: float | None = None
     samples: Sequence[SampleImage] = ()
+    usage: str | None = None
     generation_defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: str | None = None
     licence: str | None = None

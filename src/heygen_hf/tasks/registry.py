@@ -4,9 +4,18 @@ import importlib
 from types import ModuleType
 
 # name in a recipe -> module that has SECTIONS (section name -> type)
-# and run(recipe, *, resume, overwrite, command), and may have plan(recipe, *, measure)
+# run(recipe, *, resume, overwrite, command) and evaluate(run_folder, *, output), and may have plan(recipe, *, measure)
+# and cache(recipe, *, verify, delete_superseded)
 TASKS: dict[str, str] = {
     "text_to_video": "heygen_hf.tasks.text_to_video",
+    "video_classification": "heygen_hf.tasks.video_classification",
+    "video_text_retrieval": "heygen_hf.tasks.multimodal.retrieval",
+    "video_captioning": "heygen_hf.tasks.multimodal.captioning",
+    "video_question_answering": "heygen_hf.tasks.multimodal.question_answering",
+    "multimodal_classification": "heygen_hf.tasks.multimodal.classification",
+    "language_modeling": "heygen_hf.tasks.text.language_modeling",
+    "text_classification": "heygen_hf.tasks.text.classification",
+    "token_classification": "heygen_hf.tasks.text.token_classification",
 }
 
 

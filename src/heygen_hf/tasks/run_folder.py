@@ -79,15 +79,36 @@ class RunFolder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def model_config(self) -> Path | None:
+        """Of an exported model or adapter that is no pipeline; None where there is none."""
+        found = (self.path / name for name in ("config.json", "adapter_config.json"))
+        return next((path for path in found if path.is_file()), None)
+
     def require_export(self) -> None:
         """Raise a `ValueError` unless an exported model lies here."""
         if not self.path.is_dir():
             raise ValueError(f"there is no run at {self.path}; train one with heygen-hf train RECIPE.")
+        if self.model_config is not None:
+            raise ValueError(f"{self.path} holds a model that makes no videos; its README.md says how to use it.")
         if not self.model_index.is_file():
             raise ValueError(
                 f"{self.path} holds no exported model (no model_index.json): its training has not finished; continue "
                 "it with heygen-hf train RECIPE --resume auto."
             )
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What `run` leaves behind.
+
+    Attributes:
+        folder: the run's folder.
+        metrics: the figures of `metrics.json`; empty when the recipe evaluates nothing.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,21 +1,16 @@
 """The facts of a text-to-video run, and the model card written from them."""
 
-import os
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
-
-import torch
 
 from heygen_hf.hub import CardFacts, SampleImage, attribute_metrics, write_card
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
+from heygen_hf.tasks.run_facts import training_facts
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.recipe import with_defaults
 from heygen_hf.training import VideoGenerationTrainer
 
-_PACKAGES = ("heygen_hf", "torch", "transformers", "diffusers", "accelerate", "datasets")
 _GROUP_NAMES = {"seen": "combinations seen in training", "unseen": "combinations never seen in training"}
 
 
@@ -28,55 +23,11 @@ def run_facts(
     command: Sequence[str] | None,
     prompts: Sequence[str],
 ) -> dict[str, Any]:
-    """What the run was, for `run.json`. A resumed run's whole time is unknown; that of its last part is given."""
-    resumed = trainer.initial_step > 0
-    reports = {split: report.to_dict() for split, report in data.reports.items()}
-    for report in reports.values():
-        # A path of this machine, in a folder that gets published.
-        report.pop("store_path", None)
-    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
-    return {
-        "command": list(command) if command else None,
-        "data": data.source,
-        "reports": reports,
-        "replaced_clips": trainer.replaced_clips,
-        "num_parameters": sum(weight.numel() for weight in trainer.model.parameters()),
-        "steps": trainer.state.global_step,
-        "samples_seen": trainer.state.global_step * trainer.global_batch_size,
-        "training_seconds": None if resumed else round(training_seconds, 1),
-        "resumed_at_step": trainer.initial_step if resumed else None,
-        "seconds_since_resumed": round(training_seconds, 1) if resumed else None,
-        "validation_loss": evaluations[-1]["eval_loss"] if evaluations else None,
-        "hardware": hardware(trainer),
-        "versions": package_versions(),
-        "prompts": list(prompts),
-        "label_columns": recipe.data.label_columns,
-    }
-
-
-def hardware(trainer: VideoGenerationTrainer) -> dict[str, Any]:
-    """The machine by kind, never by name."""
-    found: dict[str, Any] = {"processes": trainer.args.world_size, "precision": precision(trainer)}
-    if torch.cuda.is_available():
-        found["gpu"] = torch.cuda.get_device_name()
-    found["cpu"] = f"{os.cpu_count()} cores, {platform.machine()}"
-    return found
-
-
-def precision(trainer: VideoGenerationTrainer) -> str:
-    """What the matrix products were computed in."""
-    return "bfloat16" if trainer.args.bf16 else "float16" if trainer.args.fp16 else "float32"
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that matter, where they are known."""
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    """What the run was, for `run.json`."""
+    facts = training_facts(
+        trainer, data_name=data.source, reports=data.reports, training_seconds=training_seconds, command=command
+    )
+    return {**facts, "prompts": list(prompts), "label_columns": recipe.data.label_columns}
 
 
 def write_run_card(folder: RunFolder, recipe: Recipe) -> None:

@@ -8,7 +8,9 @@ from huggingface_hub.dataclasses import strict
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig
 from heygen_hf.tasks.clip_data import DataSection, ProcessorSection
+from heygen_hf.tasks.hub_section import HubSection
 from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.recipe_defaults import declared_defaults
 from heygen_hf.tasks.text_to_video.encoder_loading import autoencoder_of
 from heygen_hf.training import VideoGenerationTrainingArguments
 
@@ -83,16 +85,6 @@ class EvaluationSection:
         _require_positive(self, "videos_per_unseen_combination", "videos_per_seen_combination", "judge_max_steps")
 
 
-@dataclass(kw_only=True)
-class HubSection:
-    """What the model card says that no run can know."""
-
-    license: str | None = None
-    title: str | None = None
-    data_description: str | None = None
-    limits: str | None = None
-
-
 def _require_positive(section: Any, *names: str) -> None:
     for name in names:
         if getattr(section, name) <= 0:
@@ -111,25 +103,12 @@ _LEFT_OPEN_WITH_AUTOENCODER = {"num_channels", "temporal_compression", "spatial_
 
 def with_defaults(recipe: Recipe) -> Recipe:
     """The recipe with the defaults of its `model` and `training` sections written out, as `recipe.yaml` holds it."""
-    defaults = {**_own_defaults(VideoTransformerConfig), **_own_defaults(ModelSection)}
+    defaults = declared_defaults(ModelSection, left_open=_LEFT_OPEN)
     if autoencoder_of(recipe.model) is not None:
         defaults = {name: value for name, value in defaults.items() if name not in _LEFT_OPEN_WITH_AUTOENCODER}
     model = {**defaults, **recipe.model}
-    training = {**_own_defaults(VideoGenerationTrainingArguments), **recipe.training}
+    training = {**declared_defaults(VideoGenerationTrainingArguments), **recipe.training}
     return dataclasses.replace(recipe, model=model, training=training)
-
-
-def _own_defaults(cls: type) -> dict[str, Any]:
-    """Field → default of the fields that a dataclass declares itself, its ancestors' left out."""
-    defaults = {}
-    for entry in dataclasses.fields(cls):
-        if entry.name not in cls.__annotations__ or entry.name in _LEFT_OPEN:
-            continue
-        if entry.default is not dataclasses.MISSING:
-            defaults[entry.name] = entry.default
-        elif entry.default_factory is not dataclasses.MISSING:
-            defaults[entry.name] = entry.default_factory()
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
 
 
 SECTIONS: dict[str, Any] = {

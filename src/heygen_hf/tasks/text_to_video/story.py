@@ -6,8 +6,7 @@ frames, with `model.text_encoder` embeddings beside captions (`encoded_data.py`)
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from transformers.trainer_utils import IntervalStrategy, set_seed
@@ -17,7 +16,8 @@ from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import check_labels, prepare_data
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
-from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json, write_text
+from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
+from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video.card import run_facts, write_run_card
 from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
@@ -25,22 +25,9 @@ from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
 from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
-from heygen_hf.tasks.text_to_video.resume import check_same_recipe, find_checkpoint, is_finished
+from heygen_hf.tasks.text_to_video.resume import is_finished
 from heygen_hf.tasks.video_files import sample_grid_writer
 from heygen_hf.training import JsonLinesLog, VideoGenerationTrainer, VideoGenerationTrainingArguments
-
-
-@dataclass(frozen=True)
-class TrainedRun:
-    """What `run` leaves behind.
-
-    Attributes:
-        folder: the run's folder.
-        metrics: the figures of `metrics.json`; empty when the recipe evaluates nothing.
-    """
-
-    folder: Path
-    metrics: dict[str, Any]
 
 
 def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
@@ -54,7 +41,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     folder = RunFolder(recipe.output_dir)
     check_sizes(recipe)
     if resume is not None:
-        check_same_recipe(folder, recipe)
+        check_same_recipe(folder, recipe, with_defaults=with_defaults)
         if is_finished(folder, recipe):
             print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
             return TrainedRun(folder.path, read_json(folder.metrics))

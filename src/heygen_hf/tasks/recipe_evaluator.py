@@ -1,0 +1,40 @@
+"""From a run's folder to its figures: what `heygen-hf evaluate` calls."""
+
+from pathlib import Path
+from typing import Any
+
+from heygen_hf.tasks.recipe import load_recipe
+from heygen_hf.tasks.registry import task_module
+from heygen_hf.tasks.run_folder import RunFolder
+
+
+def evaluate_recipe_run(
+    run: str | Path,
+    *,
+    output: str | Path | None = None,
+    num_videos_per_prompt: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+) -> dict[str, Any]:
+    """Measure the exported model of a run, with the data and the measure of its recipe.
+
+    Args:
+        run: the run's folder.
+        output: where the figures are written; by default the run's `metrics.json`.
+        num_videos_per_prompt, limit, seed: of generated videos, see `text_to_video.evaluate`.
+
+    Raises:
+        ValueError: no finished run there, or an option that its task does not know.
+    """
+    folder = RunFolder(Path(run))
+    if not folder.recipe.is_file():
+        if folder.path.is_dir() and folder.model_index.is_file():
+            raise ValueError(f"{run} holds a model but no recipe.yaml, so there is no data to judge it by.")
+        folder.require_export()
+        raise ValueError(f"{run} holds no recipe.yaml, so there is no run to measure.")
+    task = load_recipe(folder.recipe).task
+    options = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit, "seed": seed}
+    given = {name: value for name, value in options.items() if value is not None}
+    if given and task != "text_to_video":
+        raise ValueError(f"{', '.join(given)} are of generated videos, and {run} is a run of {task}; leave them out.")
+    return task_module(task).evaluate(run, output=output, **given)

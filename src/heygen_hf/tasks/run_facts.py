@@ -1,0 +1,71 @@
+"""What a run was: data, size, time, hardware, versions; cards are written from it."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from heygen_hf.data import DataReport
+from heygen_hf.training import BaseTrainer
+
+_PACKAGES = ("heygen_hf", "torch", "transformers", "diffusers", "accelerate", "datasets", "peft")
+
+
+def training_facts(
+    trainer: BaseTrainer,
+    *,
+    data_name: str,
+    reports: Mapping[str, DataReport | Mapping[str, Any]],
+    training_seconds: float,
+    command: Sequence[str] | None,
+) -> dict[str, Any]:
+    """For `run.json`. A resumed run's whole time is unknown; that of its last part is given."""
+    resumed = trainer.initial_step > 0
+    as_plain = {name: dict(r) if isinstance(r, Mapping) else r.to_dict() for name, r in reports.items()}
+    for report in as_plain.values():
+        # A path of this machine, in a folder that gets published.
+        report.pop("store_path", None)
+    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    return {
+        "command": list(command) if command else None,
+        "data": data_name,
+        "reports": as_plain,
+        "replaced_clips": trainer.replaced_clips,
+        "num_parameters": sum(weight.numel() for weight in trainer.model.parameters()),
+        "steps": trainer.state.global_step,
+        "samples_seen": trainer.state.global_step * trainer.global_batch_size,
+        "training_seconds": None if resumed else round(training_seconds, 1),
+        "resumed_at_step": trainer.initial_step if resumed else None,
+        "seconds_since_resumed": round(training_seconds, 1) if resumed else None,
+        "validation_loss": evaluations[-1]["eval_loss"] if evaluations else None,
+        "hardware": hardware(trainer),
+        "versions": package_versions(),
+    }
+
+
+def hardware(trainer: BaseTrainer) -> dict[str, Any]:
+    """The machine by kind, never by name."""
+    found: dict[str, Any] = {"processes": trainer.args.world_size, "precision": precision(trainer)}
+    if torch.cuda.is_available():
+        found["gpu"] = torch.cuda.get_device_name()
+    found["cpu"] = f"{os.cpu_count()} cores, {platform.machine()}"
+    return found
+
+
+def precision(trainer: BaseTrainer) -> str:
+    """What the matrix products were computed in."""
+    return "bfloat16" if trainer.args.bf16 else "float16" if trainer.args.fp16 else "float32"
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that matter, where they are known."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
