@@ -1,0 +1,175 @@
+"""Captions written for clips, measured on test clips against their own captions."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from heygen_hf.data import VideoClipDataset, VideoTextCollator
+from heygen_hf.data.clips.text_targets import TextTargetCollator, TextTargets
+from heygen_hf.evaluation.text_generation import written_text_accuracy
+from heygen_hf.hub import MetricResult
+from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
+from heygen_hf.tasks.clip_data import DataSection, PreparedData, ProcessorSection, prepare_data
+from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
+from heygen_hf.tasks.multimodal.combinations import groups_of
+from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of, text_encoder_names
+from heygen_hf.tasks.multimodal.writing import (
+    WritingEvaluationSection,
+    batches_of,
+    evenly_spread,
+    figure_of,
+    likeliest_tokens,
+    load_processor,
+    token_metrics,
+    tokenizer_with_end,
+    write_texts,
+)
+from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.training import SupervisedTrainingArguments
+
+
+def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
+    """Everything the run needs; with `exported`, the tokenizer and the processor that were saved there.
+
+    Raises:
+        ValueError: no captions, or a model that cannot write them.
+    """
+    _check(recipe)
+    processor = load_processor(recipe.processor, exported=exported)
+    data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=is_main)
+    names = [recipe.data.tokenizer, *text_encoder_names(recipe.model)]
+    tokenizer = tokenizer_with_end(next(filter(None, names), None), data.captions, exported=exported)
+    targets = TextTargets(tokenizer, max_length=recipe.data.max_caption_tokens)
+
+    # What cannot be learned from is left out, and said.
+    report = targets.check(data.captions)
+    if len(report.empty) == report.num_texts:
+        raise ValueError(
+            f"all of the {report.num_texts} training captions are empty, so there is nothing to write; set "
+            "data.caption_column to the column that has them"
+        )
+    said = report.summary(what="training captions", max_length=targets.max_length)
+    if said and is_main:
+        print(said)
+    collate = TextTargetCollator(VideoTextCollator(processor), targets)
+    max_new_tokens = recipe.evaluation.max_new_tokens or report.longest
+
+    def build_model() -> MultimodalFusionForCaptioning:
+        model = build_fusion_model(
+            MultimodalFusionForCaptioning, recipe.model, tokenizer=tokenizer, processor=processor
+        )
+        # `generate` of the exported model ends where the longest caption does.
+        model.generation_config.max_new_tokens = max_new_tokens
+        return model
+
+    return TaskParts(
+        model_class=MultimodalFusionForCaptioning,
+        build_model=build_model,
+        train_dataset=_with_captions(data.train),
+        eval_dataset=None if data.validation is None else _with_captions(data.validation),
+        collate=collate,
+        processors=(tokenizer, processor),
+        measure=partial(
+            measure, recipe=recipe, data=data, collate=collate, tokenizer=tokenizer, max_new_tokens=max_new_tokens
+        ),
+        compute_metrics=token_metrics,
+        preprocess_logits_for_metrics=likeliest_tokens,
+        count_tokens=lambda batch: batch["labels"].numel(),
+        data_name=data.source,
+        reports=data.reports,
+        num_workers=data.num_workers,
+        usage=_USAGE,
+        data_note=f"Of the captions, {said}." if said else None,
+    )
+
+
+def measure(
+    model: PreTrainedModel,
+    *,
+    recipe: Recipe,
+    data: PreparedData,
+    collate: TextTargetCollator,
+    tokenizer: PreTrainedTokenizerBase,
+    max_new_tokens: int,
+) -> list[MetricResult]:
+    """Captions of test clips word for word, and the words in them that name a label; greedy."""
+    section = recipe.evaluation
+    columns = recipe.data.label_columns
+    rows = [row for row in range(len(data.test)) if data.test.texts[row].strip()]
+    rows = [rows[place] for place in evenly_spread(len(rows), section.max_clips)]
+    groups = groups_of(data, columns, rows) if columns else None
+    written = write_texts(
+        model,
+        batches_of(data.test, rows, collate, batch_size=section.batch_size),
+        tokenizer=tokenizer,
+        max_new_tokens=max_new_tokens,
+    )
+    accuracy = written_text_accuracy(
+        written,
+        [data.test.texts[row] for row in rows],
+        columns={column: data.labelled_train.labels[column] for column in columns},
+        groups=groups,
+    )
+    figures: list[MetricResult] = []
+    for group, found in accuracy["groups"].items() if groups else [(None, accuracy)]:
+        figures.append(
+            figure_of("caption exact match", found["exact_match"], group=group, metric_type="exact_match")
+        )
+        figures += [
+            figure_of(f"{column} in the caption", figure, group=group)
+            for column, figure in found["columns"].items()
+            if figure["count"]  # captions need not name every label
+        ]
+    return figures
+
+
+def _with_captions(clips: Any) -> Any:
+    """The clips that have one; of streamed clips nothing is known beforehand, and the loss skips those without."""
+    if not isinstance(clips, VideoClipDataset):
+        return clips
+    rows = [row for row, text in enumerate(clips.texts) if text and text.strip()]
+    return clips if len(rows) == len(clips) else clips.select(rows, augmentation=clips.options.augmentation)
+
+
+def _check(recipe: Recipe) -> None:
+    read: Sequence[str] = modalities_of(recipe.model)
+    if "text" in read:
+        raise ValueError(
+            "a captioning model reads the clip alone: drop model.text_config and text_encoder, or use "
+            "task: video_question_answering for texts to read"
+        )
+    if not read:
+        raise ValueError("the model reads nothing: give model.video_config (an empty mapping takes the defaults)")
+    if recipe.model.get("decoder_config") is None and recipe.model.get("decoder") is None:
+        raise ValueError("captions need a decoder: give model.decoder_config (an empty mapping takes the defaults)")
+    if recipe.data.caption_column is None:
+        raise ValueError("data.caption_column is empty; name the column with the captions to write")
+
+
+_USAGE = """\
+from heygen_hf import MultimodalFusionForCaptioning, VideoProcessor
+from heygen_hf.data import decode_video
+from transformers import AutoTokenizer
+
+model = MultimodalFusionForCaptioning.from_pretrained(FOLDER).eval()
+processor = VideoProcessor.from_pretrained(FOLDER)
+tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+clip = processor(decode_video("clip.mp4", processor=processor))
+print(tokenizer.batch_decode(model.generate(**clip, do_sample=False), skip_special_tokens=True))
+"""
+
+TASK = ModelTask(name="video_captioning", build=build, pipeline_tag="video-text-to-text")
+run, evaluate = TASK.run, TASK.evaluate
+SECTIONS = {
+    "model": FusionModelSection,
+    "data": DataSection,
+    "processor": ProcessorSection,
+    "training": SupervisedTrainingArguments,
+    "evaluation": WritingEvaluationSection,
+    "hub": HubSection,
+}
+
+__all__ = ["SECTIONS", "TASK", "build", "evaluate", "measure", "run"]
