@@ -12,6 +12,10 @@ _MOST_ROWS = 40
 def print_plan(plan: dict[str, Any], *, all_rows: bool = False) -> None:
     """The files (those that are out first, then the first used ones), the totals, the steps."""
     console = Console(soft_wrap=False)
+    if "clips" not in plan:  # of a task that says no more than how many rows each split has
+        for line in [*_split_lines(plan), *_step_lines(plan)]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return
     clips = sorted(plan["clips"], key=lambda clip: clip["problem"] is None)
     shown = clips if all_rows else clips[:_MOST_ROWS]
     table = Table(title=f"What happens to every file ({plan['recipe']})")
@@ -54,7 +58,7 @@ def printable(text: str) -> str:
 
 def summary_lines(plan: dict[str, Any]) -> list[str]:
     """Totals, batches and cost in sentences."""
-    totals, batches, step = plan["totals"], plan["batches"], plan["step"]
+    totals = plan["totals"]
     apart = f" and {totals['set_apart']} set apart for validation" if totals["set_apart"] else ""
     lines = [f"{totals['used']} of {totals['rows']} rows are used{apart}, {totals['out']} are out"]
     if totals["streamed"]:
@@ -78,6 +82,22 @@ def summary_lines(plan: dict[str, Any]) -> list[str]:
         lines.append(f"note: {printable(warning)}")
     if totals["cache_mebibytes"]:
         lines.append(f"disk for decoded clips: {totals['cache_mebibytes']:g} MiB")
+    return lines + _step_lines(plan)
+
+
+def _split_lines(plan: dict[str, Any]) -> list[str]:
+    lines = []
+    for split, report in plan["splits"].items():
+        lines.append(f"{split}: {report['num_used']} used, {len(report['skipped'])} left out")
+        lines += [
+            f"  {printable(row['file_name'])}: {printable(row['reason'])}" for row in report["skipped"][:_MOST_ROWS]
+        ]
+    return [*lines, f"{plan['parameters']:,} parameters, of which {plan['trained_parameters']:,} are trained"]
+
+
+def _step_lines(plan: dict[str, Any]) -> list[str]:
+    batches, step = plan["batches"], plan["step"]
+    lines = []
     epochs = "" if batches["epochs"] is None else f"; {batches['max_steps']} steps are {batches['epochs']:g} epochs"
     lines.append(
         f"{batches['steps_per_epoch']} steps an epoch of {batches['samples_per_step']} samples, "

@@ -10,7 +10,8 @@ from transformers import PreTrainedConfig
 
 MARKER = "complete.json"
 STAGING = ".staging"
-_NOT_ARCHITECTURE = {"architectures", "transformers_version", "dtype", "torch_dtype", "use_cache"}
+# A classifier's first forward writes its `problem_type` into the configuration.
+_NOT_ARCHITECTURE = {"architectures", "transformers_version", "dtype", "torch_dtype", "use_cache", "problem_type"}
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 
 

@@ -12,6 +12,7 @@ from heygen_hf.data import RepeatedClips
 from heygen_hf.tasks.model_training.card import write_model_card
 from heygen_hf.tasks.model_training.export import export_model
 from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
+from heygen_hf.tasks.model_training.parts import TaskParts
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.recipe_defaults import declared_defaults
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
@@ -39,9 +40,7 @@ def run_model_task(
         if _is_finished(folder, recipe):
             print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
             return TrainedRun(folder.path, read_json(folder.metrics))
-    arguments = SupervisedTrainingArguments(
-        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
-    )
+    arguments = build_arguments(recipe, folder)
     # From here on all processes are joined; the first one alone writes.
     with arguments.main_process_first(desc="preparing the run folder"):
         if arguments.should_save:
@@ -57,11 +56,7 @@ def run_model_task(
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
-    model = parts.build_model()
-    if recipe.peft is not None:
-        from heygen_hf.tasks.adapters import apply_adapters
-
-        model = apply_adapters(model, recipe.peft)
+    model = build_model(parts, recipe)
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
         training = {**declared_defaults(SupervisedTrainingArguments), **recipe.training}
@@ -71,7 +66,7 @@ def run_model_task(
     trainer = SupervisedTrainer(
         model,
         arguments,
-        train_dataset=_at_least_a_step(parts.train_dataset, arguments),
+        train_dataset=at_least_a_step(parts.train_dataset, arguments),
         eval_dataset=_evenly_spread(parts.eval_dataset, arguments.max_eval_samples),
         data_collator=parts.collate,
         eval_collator=parts.eval_collate,
@@ -112,13 +107,30 @@ def run_model_task(
     return TrainedRun(folder.path, metrics)
 
 
+def build_arguments(recipe: Recipe, folder: RunFolder) -> SupervisedTrainingArguments:
+    """The trainer's arguments, with the recipe's seed and the run's checkpoint folder."""
+    return SupervisedTrainingArguments(
+        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
+    )
+
+
+def build_model(parts: TaskParts, recipe: Recipe) -> Any:
+    """The model, with adapters where the recipe has them; seed before calling it."""
+    model = parts.build_model()
+    if recipe.peft is None:
+        return model
+    from heygen_hf.tasks.adapters import apply_adapters
+
+    return apply_adapters(model, recipe.peft)
+
+
 def _is_finished(folder: RunFolder, recipe: Recipe) -> bool:
     steps = read_json(folder.facts).get("steps", -1)
     done = folder.model_config is not None and folder.metrics.is_file()
     return done and steps >= recipe.training.get("max_steps", -1) > 0
 
 
-def _at_least_a_step(dataset: Any, arguments: SupervisedTrainingArguments) -> Any:
+def at_least_a_step(dataset: Any, arguments: SupervisedTrainingArguments) -> Any:
     """The data; fewer samples than one step are repeated to fill it, which is said aloud."""
     per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
     times = -(-per_step // len(dataset))

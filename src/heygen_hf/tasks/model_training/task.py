@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.tasks.model_training.parts import TaskParts
+from heygen_hf.tasks.model_training.plan import plan_model_task
 from heygen_hf.tasks.model_training.remeasuring import evaluate_model_run
 from heygen_hf.tasks.model_training.story import run_model_task
 from heygen_hf.tasks.recipe import Recipe
@@ -30,6 +31,10 @@ class ModelTask:
     def run(self, recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
         """Train what the recipe says; see `run_recipe`."""
         return run_model_task(self, recipe, resume=resume, overwrite=overwrite, command=command)
+
+    def plan(self, recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+        """What a run would do: `heygen-hf plan RECIPE`."""
+        return plan_model_task(self, recipe, measure=measure)
 
     def evaluate(self, run: str | Path, *, output: str | Path | None = None) -> dict[str, Any]:
         """Measure a finished run anew: `heygen-hf evaluate RUN`."""

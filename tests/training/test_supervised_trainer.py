@@ -1,0 +1,137 @@
+"""The trainer of models with labels: learning, exact resume, averages, and evaluation with its own collator."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerForSequenceClassification
+from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
+
+
+class Sequences(torch.utils.data.Dataset):
+    """30 sequences of six tokens; the label is whether the first token is a large one."""
+
+    def __len__(self) -> int:
+        return 30
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        ids = torch.randint(1, 20, (6,), generator=torch.Generator().manual_seed(index))
+        return {"input_ids": ids, "labels": (ids[0] > 10).long()}
+
+
+def collate(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    batch = {name: torch.stack([item[name] for item in items]) for name in items[0]}
+    return {**batch, "attention_mask": torch.ones_like(batch["input_ids"])}
+
+
+def build_trainer(folder: Path, **overrides: object) -> SupervisedTrainer:
+    torch.manual_seed(0)
+    options = {n: overrides.pop(n) for n in ("callbacks", "eval_collator", "compute_metrics") if n in overrides}
+    config = TextTransformerConfig(
+        vocab_size=20, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, is_causal=False, hidden_dropout=0.2
+    )
+    config.num_labels = 2
+    values = {
+        "output_dir": str(folder),
+        "max_steps": 8,
+        "per_device_train_batch_size": 4,
+        "logging_steps": 1,
+        "save_steps": 2,
+        "eval_steps": 8,
+        "warmup_steps": 0,
+        "precision": "fp32",
+        "disable_tqdm": True,
+    }
+    return SupervisedTrainer(
+        TextTransformerForSequenceClassification(config),
+        SupervisedTrainingArguments(**(values | overrides)),
+        train_dataset=Sequences(),
+        eval_dataset=Sequences(),
+        data_collator=collate,
+        **options,
+    )
+
+
+def weights_of(trainer: SupervisedTrainer) -> torch.Tensor:
+    return torch.cat([weight.detach().flatten() for weight in trainer.model.parameters()])
+
+
+def test_it_learns_and_says_how_fast(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    trainer = build_trainer(
+        tmp_path / "run", max_steps=80, muon_learning_rate=2e-2, save_steps=100, callbacks=[JsonLinesLog(log)]
+    )
+    before = weights_of(trainer)
+    trainer.train()
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [entry["loss"] for entry in entries if "loss" in entry]
+    assert sum(losses[-10:]) < 0.6 * sum(losses[:10])
+    assert not torch.equal(before, weights_of(trainer))
+    first = next(entry for entry in entries if "loss" in entry)
+    assert first["samples_per_second"] > 0
+    assert first["tokens_per_second"] == pytest.approx(6 * first["samples_per_second"], rel=0.02)
+
+
+def test_a_resumed_run_ends_where_a_straight_one_does(tmp_path: Path) -> None:
+    straight = build_trainer(tmp_path / "straight", ema_decay=0.9)
+    straight.train()
+    build_trainer(tmp_path / "resumed", ema_decay=0.9, callbacks=[_StopAtStepFour()]).train()
+    resumed = build_trainer(tmp_path / "resumed", ema_decay=0.9)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "resumed" / "checkpoint-4"))
+    assert resumed.initial_step == 4
+    assert torch.equal(weights_of(straight), weights_of(resumed))
+    with straight.ema_weights(), resumed.ema_weights():
+        assert torch.equal(weights_of(straight), weights_of(resumed))
+
+
+class _StopAtStepFour(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step == 4
+
+
+def test_every_sample_once_an_epoch_and_another_order_in_the_next(tmp_path: Path) -> None:
+    trainer = build_trainer(tmp_path)
+    loader = trainer.get_train_dataloader()
+    epochs = []
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        epochs.append(torch.cat([batch["input_ids"] for batch in loader]).tolist())
+    everything = sorted(Sequences()[i]["input_ids"].tolist() for i in range(30))
+    for rows in epochs:
+        assert len(rows) >= 28
+        assert all(row in everything for row in rows)
+    assert epochs[0] != epochs[1]
+
+
+def test_evaluation_collates_its_own_way_and_with_averaged_weights(tmp_path: Path) -> None:
+    seen = []
+
+    def collate_for_evaluation(items: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        seen.append(len(items))
+        return collate(items)
+
+    trainer = build_trainer(
+        tmp_path,
+        learning_rate=3e-2,
+        ema_decay=0.99,
+        eval_collator=collate_for_evaluation,
+        compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
+    )
+    trainer.train()
+    assert sum(seen) == 30
+    assert trainer.data_collator is collate
+    averaged = trainer.evaluate()
+    assert 0 <= averaged["eval_accuracy"] <= 1
+    trainer.ema = None
+    assert trainer.evaluate()["eval_loss"] != averaged["eval_loss"]
+
+
+def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
+    trainer = build_trainer(tmp_path)
+    with torch.no_grad():
+        next(trainer.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ValueError, match="lower the learning rate"):
+        trainer.train()
