@@ -169,7 +169,7 @@ def _read(
         "num_used": len(kept),
         "num_set_apart": 0,
         "num_repeated": len(full) - len(kept),
-        "skipped": [[f"document {number}", "no text"] for number in empty],
+        "skipped": [{"file_name": f"document {number}", "reason": "no text"} for number in empty],
     }
     return opened.select(kept), report
 

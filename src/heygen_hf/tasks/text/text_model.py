@@ -1,5 +1,6 @@
 """The `model` section of the text tasks, and the model it describes."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -38,6 +39,7 @@ def build_text_model(
     *,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    loading: Mapping[str, Any] | None = None,
     **decided: Any,
 ) -> ModelType:
     """A fresh or pretrained model for the recipe's `model` section.
@@ -47,6 +49,7 @@ def build_text_model(
         section: the keys the recipe gives.
         tokenizer: its length and special tokens.
         max_length: tokens of a row; the configuration's `max_position_embeddings` unless the section says otherwise.
+        loading: further options of `from_pretrained`, where there is a pretrained model.
         decided: fields of the configuration that the task decides, such as `id2label` and `is_causal`.
 
     Raises:
@@ -57,7 +60,7 @@ def build_text_model(
     values = {name: value for name, value in section.items() if value is not None and name not in _OWN_KEYS}
     pretrained = section.get("pretrained")
     if pretrained is not None:
-        model = model_class.from_pretrained(pretrained, **(decided | values))
+        model = model_class.from_pretrained(pretrained, **(decided | values), **(loading or {}))
     else:
         filled = {
             "vocab_size": len(tokenizer),
