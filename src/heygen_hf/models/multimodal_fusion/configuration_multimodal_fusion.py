@@ -73,6 +73,9 @@ class MultimodalFusionConfig(PreTrainedConfig):
         "layers.*.attention.q_proj": "colwise",
         "layers.*.attention.k_proj": "colwise",
         "layers.*.attention.v_proj": "colwise",
+        # Each rank's heads give these a part of their gradient.
+        "layers.*.attention.q_norm": "replicated_with_grad_allreduce",
+        "layers.*.attention.k_norm": "replicated_with_grad_allreduce",
         "layers.*.attention.o_proj": "rowwise",
         "layers.*.feed_forward.gate_proj": "colwise",
         "layers.*.feed_forward.up_proj": "colwise",
