@@ -106,6 +106,21 @@ class TextTargets:
         return report
 
 
+class AnswerNumbers:
+    """Answers that are picked → their class numbers as `labels`, -100 for an answer that is none of the classes.
+
+    Args:
+        names: in the order of the class numbers.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._numbers = {name: number for number, name in enumerate(names)}
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """`(batch,)`, int64."""
+        return torch.tensor([self._numbers.get(text, IGNORED) for text in texts])
+
+
 class TextTargetCollator:
     """A batch of inputs, and of each item the text to write as `labels`.
 

@@ -1,27 +1,34 @@
 """Captions written for clips, measured on test clips against their own captions."""
 
+import copy
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from heygen_hf.data import VideoClipDataset, VideoTextCollator
 from heygen_hf.data.clips.text_targets import TextTargetCollator, TextTargets
 from heygen_hf.evaluation.text_generation import written_text_accuracy
 from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
-from heygen_hf.tasks.clip_data import DataSection, PreparedData, ProcessorSection, prepare_data
+from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.multimodal.combinations import groups_of
+from heygen_hf.tasks.multimodal.data import (
+    FusionCollator,
+    FusionData,
+    MultimodalDataSection,
+    check_modalities,
+    open_fusion_data,
+)
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of, text_encoder_names
+from heygen_hf.tasks.multimodal.samples import FusionSamples
 from heygen_hf.tasks.multimodal.writing import (
     WritingEvaluationSection,
     batches_of,
     evenly_spread,
     figure_of,
-    likeliest_tokens,
+    likeliest,
     load_processor,
     token_metrics,
     tokenizer_with_end,
@@ -39,7 +46,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """
     _check(recipe)
     processor = load_processor(recipe.processor, exported=exported)
-    data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=is_main)
+    data = open_fusion_data(recipe, processor=processor, is_main=is_main)
     names = [recipe.data.tokenizer, *text_encoder_names(recipe.model)]
     tokenizer = tokenizer_with_end(next(filter(None, names), None), data.captions, exported=exported)
     targets = TextTargets(tokenizer, max_length=recipe.data.max_caption_tokens)
@@ -54,7 +61,9 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     said = report.summary(what="training captions", max_length=targets.max_length)
     if said and is_main:
         print(said)
-    collate = TextTargetCollator(VideoTextCollator(processor), targets)
+    inputs = FusionCollator(processor, None)
+    check_modalities(recipe, data, inputs)
+    collate = TextTargetCollator(inputs, targets)
     max_new_tokens = recipe.evaluation.max_new_tokens or report.longest
 
     def build_model() -> MultimodalFusionForCaptioning:
@@ -76,13 +85,13 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
             measure, recipe=recipe, data=data, collate=collate, tokenizer=tokenizer, max_new_tokens=max_new_tokens
         ),
         compute_metrics=token_metrics,
-        preprocess_logits_for_metrics=likeliest_tokens,
+        preprocess_logits_for_metrics=likeliest,
         count_tokens=lambda batch: batch["labels"].numel(),
         data_name=data.source,
         reports=data.reports,
         num_workers=data.num_workers,
         usage=_USAGE,
-        data_note=f"Of the captions, {said}." if said else None,
+        data_note=". ".join(filter(None, [data.note, said])) or None,
     )
 
 
@@ -90,34 +99,32 @@ def measure(
     model: PreTrainedModel,
     *,
     recipe: Recipe,
-    data: PreparedData,
+    data: FusionData,
     collate: TextTargetCollator,
     tokenizer: PreTrainedTokenizerBase,
     max_new_tokens: int,
 ) -> list[MetricResult]:
     """Captions of test clips word for word, and the words in them that name a label; greedy."""
     section = recipe.evaluation
-    columns = recipe.data.label_columns
-    rows = [row for row in range(len(data.test)) if data.test.texts[row].strip()]
+    columns, test = recipe.data.label_columns, data.test
+    rows = [row for row, text in enumerate(test.texts) if text.strip()]
     rows = [rows[place] for place in evenly_spread(len(rows), section.max_clips)]
-    groups = groups_of(data, columns, rows) if columns else None
+    groups = groups_of(test.labels, columns, train=data.train.labels) if columns else None
     written = write_texts(
         model,
-        batches_of(data.test, rows, collate, batch_size=section.batch_size),
+        batches_of(test, rows, collate, batch_size=section.batch_size),
         tokenizer=tokenizer,
         max_new_tokens=max_new_tokens,
     )
     accuracy = written_text_accuracy(
         written,
-        [data.test.texts[row] for row in rows],
-        columns={column: data.labelled_train.labels[column] for column in columns},
-        groups=groups,
+        [test.texts[row] for row in rows],
+        columns={column: sorted(set(data.train.labels[column])) for column in columns},
+        groups=None if groups is None else [groups[row] for row in rows],
     )
     figures: list[MetricResult] = []
     for group, found in accuracy["groups"].items() if groups else [(None, accuracy)]:
-        figures.append(
-            figure_of("caption exact match", found["exact_match"], group=group, metric_type="exact_match")
-        )
+        figures.append(figure_of("caption exact match", found["exact_match"], group=group, metric_type="exact_match"))
         figures += [
             figure_of(f"{column} in the caption", figure, group=group)
             for column, figure in found["columns"].items()
@@ -126,12 +133,14 @@ def measure(
     return figures
 
 
-def _with_captions(clips: Any) -> Any:
-    """The clips that have one; of streamed clips nothing is known beforehand, and the loss skips those without."""
-    if not isinstance(clips, VideoClipDataset):
-        return clips
-    rows = [row for row, text in enumerate(clips.texts) if text and text.strip()]
-    return clips if len(rows) == len(clips) else clips.select(rows, augmentation=clips.options.augmentation)
+def _with_captions(samples: FusionSamples) -> FusionSamples:
+    """Those that have a caption."""
+    rows = [row for row, text in enumerate(samples.texts) if text.strip()]
+    if samples.clips is None or len(rows) == len(samples):
+        return samples
+    kept = copy.copy(samples)
+    kept.clips = samples.clips.select(rows, augmentation=samples.clips.options.augmentation)
+    return kept
 
 
 def _check(recipe: Recipe) -> None:
@@ -141,8 +150,8 @@ def _check(recipe: Recipe) -> None:
             "a captioning model reads the clip alone: drop model.text_config and text_encoder, or use "
             "task: video_question_answering for texts to read"
         )
-    if not read:
-        raise ValueError("the model reads nothing: give model.video_config (an empty mapping takes the defaults)")
+    if "video" not in read:
+        raise ValueError("captions are of clips: give model.video_config (an empty mapping takes the defaults)")
     if recipe.model.get("decoder_config") is None and recipe.model.get("decoder") is None:
         raise ValueError("captions need a decoder: give model.decoder_config (an empty mapping takes the defaults)")
     if recipe.data.caption_column is None:
@@ -165,7 +174,7 @@ TASK = ModelTask(name="video_captioning", build=build, pipeline_tag="video-text-
 run, evaluate = TASK.run, TASK.evaluate
 SECTIONS = {
     "model": FusionModelSection,
-    "data": DataSection,
+    "data": MultimodalDataSection,
     "processor": ProcessorSection,
     "training": SupervisedTrainingArguments,
     "evaluation": WritingEvaluationSection,

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from heygen_hf.data.clips import VideoClipDataset
 from heygen_hf.processing import draw_below, fold_seed
+from heygen_hf.tasks.multimodal.samples import FusionSamples
 
 QUESTION, ANSWER = "question", "answer"  # what items of `QuestionClips` add to a clip's
 
@@ -65,7 +65,7 @@ class QuestionClips(Dataset):
 
     def __init__(
         self,
-        clips: VideoClipDataset,
+        clips: FusionSamples,
         questions: Sequence[Question] | None = None,
         *,
         question_column: str | None = None,
@@ -102,16 +102,6 @@ class QuestionClips(Dataset):
         self._epoch.fill_(epoch)
 
     @property
-    def buckets(self) -> Any:
-        """The sizes of the clips."""
-        return self.clips.buckets
-
-    @property
-    def bucket_of_row(self) -> np.ndarray:
-        """int64 `(samples,)`, the size of each."""
-        return self.clips.bucket_of_row[self.rows]
-
-    @property
     def answers(self) -> list[str]:
         """The answer of each sample."""
         pairs = zip(self.rows.tolist(), self.numbers.tolist(), strict=True)
@@ -128,7 +118,8 @@ class QuestionClips(Dataset):
 
     def fetch(self, indices: Sequence[int], *, epoch: int) -> list[dict[str, Any]]:
         """Items as a certain epoch shows them, whichever `set_epoch` chose."""
-        items = self.clips.fetch([int(self.rows[index]) for index in indices], epoch=epoch)
+        self.clips.set_epoch(epoch)
+        items = self.clips.__getitems__([int(self.rows[index]) for index in indices])
         return [self._ask(item, int(index), epoch) for index, item in zip(indices, items, strict=True)]
 
     def _ask(self, item: Mapping[str, Any], index: int, epoch: int) -> dict[str, Any]:

@@ -98,8 +98,8 @@ def figure_of(name: str, figure: dict[str, Any], **options: Any) -> MetricResult
     return share_figure(name, figure["correct"], figure["count"], **options)
 
 
-def likeliest_tokens(logits: torch.Tensor | tuple, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
-    """What `compute_metrics` needs of the logits."""
+def likeliest(logits: torch.Tensor | tuple, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
+    """The likeliest token, or answer: what `compute_metrics` needs of the logits."""
     return (logits[0] if isinstance(logits, tuple) else logits).argmax(dim=-1)
 
 
@@ -113,3 +113,10 @@ def token_metrics(evaluated: EvalPrediction) -> dict[str, float]:
         "token_accuracy": float(right.sum() / max(1, counted.sum())),
         "text_accuracy": float((right | ~counted)[rows].all(axis=1).mean()) if rows.any() else 0.0,
     }
+
+
+def number_metrics(evaluated: EvalPrediction) -> dict[str, float]:
+    """While training, of answers that are picked: the share of right ones."""
+    labels = np.asarray(evaluated.label_ids)
+    counted = labels != IGNORED
+    return {"accuracy": float((np.asarray(evaluated.predictions) == labels)[counted].mean()) if counted.any() else 0.0}
