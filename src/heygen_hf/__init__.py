@@ -68,6 +68,8 @@ if TYPE_CHECKING:
     from heygen_hf.pipelines import VideoGenerationPipeline as VideoGenerationPipeline
     from heygen_hf.processing import AudioFeatureExtractor as AudioFeatureExtractor
     from heygen_hf.processing import VideoProcessor as VideoProcessor
+    from heygen_hf.training import SupervisedTrainer as SupervisedTrainer
+    from heygen_hf.training import SupervisedTrainingArguments as SupervisedTrainingArguments
     from heygen_hf.training import VideoGenerationTrainer as VideoGenerationTrainer
     from heygen_hf.training import VideoGenerationTrainingArguments as VideoGenerationTrainingArguments
 
@@ -118,7 +120,12 @@ _ROOMS: dict[str, tuple[str, ...]] = {
         "VideoGenerationLoss",
     ),
     "heygen_hf.pipelines": ("VideoGenerationPipeline",),
-    "heygen_hf.training": ("VideoGenerationTrainer", "VideoGenerationTrainingArguments"),
+    "heygen_hf.training": (
+        "SupervisedTrainer",
+        "SupervisedTrainingArguments",
+        "VideoGenerationTrainer",
+        "VideoGenerationTrainingArguments",
+    ),
     "heygen_hf.processing": ("VideoProcessor", "AudioFeatureExtractor"),
     "heygen_hf.data": (
         "load_video_dataset",
