@@ -33,7 +33,16 @@ def test_the_interval_and_chance_are_of_the_gallery():
     assert accuracy.recall(1) == 1
     low, high = accuracy.interval(1)
     assert 0.95 < low < high == 1
-    assert accuracy.chance(5) == 0.05
+    assert accuracy.chance(5) == pytest.approx(0.05)
+
+
+def test_chance_counts_every_right_candidate():
+    is_right = torch.zeros(1, 10, dtype=torch.bool)
+    is_right[:, :2] = True
+    accuracy = retrieval_accuracy(torch.randn(1, 10), is_right)
+    assert accuracy.chance(1) == pytest.approx(0.2)
+    assert accuracy.chance(2) == pytest.approx(1 - (8 / 10) * (7 / 9))
+    assert accuracy.chance(99) == 1
 
 
 def test_duplicates_are_right_whatever_their_capitals():

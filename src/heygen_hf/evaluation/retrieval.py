@@ -1,5 +1,6 @@
 """Retrieval: does each query find what belongs to it in a gallery?"""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ class RetrievalAccuracy:
     Attributes:
         ranks: of each query, the place (from 1) of the first right candidate.
         gallery_size: candidates that each query chose from.
+        num_right: of each query, how many of them are right.
     """
 
     ranks: tuple[int, ...]
     gallery_size: int
+    num_right: tuple[int, ...]
 
     @property
     def count(self) -> int:
@@ -42,8 +45,11 @@ class RetrievalAccuracy:
         return float(statistics.median(self.ranks))
 
     def chance(self, k: int) -> float:
-        """R@k of guessing where each query has one right candidate."""
-        return min(1.0, k / self.gallery_size)
+        """R@k of an order that knows nothing."""
+        k = min(k, self.gallery_size)
+        all_orders = math.comb(self.gallery_size, k)
+        missed = (math.comb(self.gallery_size - right, k) / all_orders for right in self.num_right)
+        return 1 - sum(missed) / self.count
 
 
 def retrieval_accuracy(similarity: torch.Tensor, is_right: torch.Tensor) -> RetrievalAccuracy:
@@ -78,7 +84,7 @@ def retrieval_accuracy(similarity: torch.Tensor, is_right: torch.Tensor) -> Retr
         raise ValueError(f"query {without[0]} has no right candidate: put one into the gallery, or leave the query out")
     best = similarity.masked_fill(~is_right, -torch.inf).amax(dim=1, keepdim=True)
     before = ((similarity >= best) & ~is_right).sum(dim=1)
-    return RetrievalAccuracy(tuple((before + 1).tolist()), similarity.shape[1])
+    return RetrievalAccuracy(tuple((before + 1).tolist()), similarity.shape[1], tuple(is_right.sum(dim=1).tolist()))
 
 
 def equal_texts(queries: Sequence[str], candidates: Sequence[str]) -> torch.Tensor:
