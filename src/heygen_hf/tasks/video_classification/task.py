@@ -28,8 +28,8 @@ import heygen_hf.models  # the Auto classes know its families then
 from heygen_hf.data import decode_video
 from transformers import AutoImageProcessor, AutoModelForVideoClassification
 
-processor = AutoImageProcessor.from_pretrained("FOLDER")
-model = AutoModelForVideoClassification.from_pretrained("FOLDER")
+processor = AutoImageProcessor.from_pretrained(FOLDER)
+model = AutoModelForVideoClassification.from_pretrained(FOLDER)
 clip = decode_video("clip.mp4", processor=processor)
 logits = model(**processor(clip)).logits
 {answer}"""
@@ -94,7 +94,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         reports=data.reports,
         num_workers=data.num_workers,
         usage=_USAGE.format(answer=_ONE if names.is_one_column else _SEVERAL.format(columns=columns)),
-        data_note=_note(data),
+        data_note=_note(data, group_columns),
     )
 
 
@@ -140,12 +140,16 @@ def _model_class(recipe: Recipe) -> Any:
     return MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING[type(config)]
 
 
-def _note(data: PreparedData) -> str | None:
+def _note(data: PreparedData, group_columns: Sequence[str]) -> str:
+    """What a reader of the figures must know about the clips behind them."""
+    notes = []
+    if len(group_columns) > 1:
+        notes.append(f"A combination of {', '.join(group_columns)} is seen where a training clip shows it.")
     if data.test is data.validation:
-        return "There is no test split: the figures are of the validation clips."
-    if data.test is data.train:
-        return "There is neither a test nor a validation split: the figures are of the training clips themselves."
-    return None
+        notes.append("There is no test split: the figures are of the validation clips.")
+    elif data.test is data.train:
+        notes.append("There is neither a test nor a validation split: the figures are of the training clips.")
+    return " ".join(notes)
 
 
 def _with_precision(recipe: Recipe) -> Recipe:
