@@ -73,12 +73,7 @@ def _interpolate(keys: Keys, counts: Numbers, wanted: Keys, shorter: Numbers) ->
         wanted: n-grams to predict the last byte of.
         shorter: probability of that byte by the shorter order.
     """
-    once, twice, thrice, often = (max(1.0, float((counts == times).sum())) for times in (1, 2, 3, 4))
-    share = once / (once + 2 * twice)
-    discounts = np.array(
-        [0.0, 1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * often / thrice]
-    )
-    discounts = discounts.clip(0.0, [0.0, 0.99, 1.99, 2.99])
+    discounts = np.array([0.0, *_discounts(counts)])
     discount = discounts[np.minimum(counts, 3).astype(int)]
     contexts, context_of = np.unique(keys >> 8, return_inverse=True)
     total = np.bincount(context_of, counts)
@@ -88,6 +83,23 @@ def _interpolate(keys: Keys, counts: Numbers, wanted: Keys, shorter: Numbers) ->
     known = place >= 0
     seen = np.where(number >= 0, counts[number] - discount[number], 0.0)
     return np.where(known, (seen + left_over[place] * shorter) / total[place], shorter)
+
+
+def _discounts(counts: Numbers) -> tuple[float, float, float]:
+    """What to take from n-grams seen once, twice, and more often (Chen and Goodman's estimates).
+
+    They are for long tails; where few n-grams are rare (single bytes of much text), three quarters or less do. All are
+    above 0, so that something is left over for what was never seen.
+    """
+    once, twice, thrice, often = (float((counts == times).sum()) for times in (1, 2, 3, 4))
+    if not min(once, twice, thrice, often):
+        return 0.5, 0.75, 0.75
+    share = once / (once + 2 * twice)
+    estimates = (1 - 2 * share * twice / once, 2 - 3 * share * thrice / twice, 3 - 4 * share * often / thrice)
+    first, second, third = (
+        min(max(estimate, 0.1), most) for estimate, most in zip(estimates, (0.95, 1.9, 2.9), strict=True)
+    )
+    return first, second, third
 
 
 def _find(values: Keys, wanted: Keys) -> Keys:

@@ -16,10 +16,11 @@ PythonDocumentKind = Literal["reference", "module", "class", "function"]
 
 # Tests and what is not the library's own; lib2to3 and idlelib come and go with versions and builds.
 _LEFT_OUT = {"test", "tests", "idlelib", "lib2to3", "site-packages", "dist-packages", "__pycache__"}
+_HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)  # definitions stand in these, never in expressions
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def load_python_documents(*, without_near_duplicates: bool = True) -> "datasets.Dataset":
+def load_python_documents(*, without_near_duplicates: bool = True, library: Path | None = None) -> "datasets.Dataset":
     """The language reference (`pydoc_data.topics`) and the standard library's docstrings, a document a row.
 
     Source files are parsed, never imported. Documents are in the order of their modules' names and, within one, of
@@ -29,6 +30,7 @@ def load_python_documents(*, without_near_duplicates: bool = True) -> "datasets.
     Args:
         without_near_duplicates: leave out documents that repeat another one (`keep_first_of_each`), as docstrings of
             overridden methods do; False leaves out exact copies alone.
+        library: another folder of source files, in place of the standard library's.
 
     Returns:
         Columns `text`; `module` such as "json.decoder" ("pydoc_data.topics" for the reference); `name`, qualified
@@ -39,7 +41,7 @@ def load_python_documents(*, without_near_duplicates: bool = True) -> "datasets.
     """
     import datasets
 
-    rows = [*_reference(), *_docstrings(standard_library())]
+    rows = [*_reference(), *_docstrings(standard_library() if library is None else library)]
     columns = {name: [row[name] for row in rows] for name in ("text", "module", "name", "kind")}
     texts = columns["text"]
     kept = keep_first_of_each(texts, near=without_near_duplicates)
@@ -101,7 +103,8 @@ def _documented(
         name = name if isinstance(node, ast.Module) else (*name, node.name)
         yield name, node
     for child in ast.iter_child_nodes(node):
-        yield from _documented(child, name)
+        if isinstance(child, _HOLDERS):
+            yield from _documented(child, name)
 
 
 def _kind(node: ast.AST) -> PythonDocumentKind:
