@@ -1,7 +1,7 @@
 """The `data` section of tasks that join modalities, and what becomes of it: clips, sound, recordings, captions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,11 @@ def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool
     if section.recordings is not None:
         assert sampling_rate is not None
         sounds, report, note = _open_recordings(section.recordings, sampling_rate=sampling_rate, seed=recipe.seed)
-        reports["recordings"] = report
         if is_main:
-            print(f"recordings: {report.summary()}\n  {note}: {len(sounds[0])} and {len(sounds[1])}")
+            print(f"recordings: {report.summary()}\n  {note}: {len(sounds[1])} of them")
+        what = "" if section.train is None else " recordings"
+        reports[f"train{what}"] = replace(report, num_used=len(sounds[0]))
+        reports[f"test{what}"] = DataReport(num_rows=len(sounds[1]), num_used=len(sounds[1]))
     if section.train is None:
         train, test = (FusionSamples(None, each, seed=recipe.seed) for each in sounds)
         source = Path(section.recordings.folder).name if section.recordings else ""
@@ -234,7 +236,6 @@ def _open_recordings(
     train, test, how = split_recordings(
         recordings, test_takes=section.test_takes, test_share=section.test_share, seed=seed
     )
-    report.num_used, report.num_set_apart = len(train), len(test)
     return (recordings.select(train), recordings.select(test)), report, how
 
 

@@ -82,6 +82,10 @@ class FusionSamples(Dataset):
         if self.clips is not None:
             self.clips.set_epoch(epoch)
 
+    @property
+    def epoch(self) -> int:
+        return 0 if self.clips is None else self.clips.epoch
+
     def __len__(self) -> int:
         return len(self.clips if self.clips is not None else self.recordings)  # type: ignore[arg-type]
 
