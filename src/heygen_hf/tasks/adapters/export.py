@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+from accelerate.utils import extract_model_from_parallel
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -24,6 +25,8 @@ def export_adapters(model: PeftModel, folder: str | Path, section: PeftSection) 
         What was written, ready to be measured: a merged copy, or `model` itself.
     """
     folder = Path(folder)
+    # Without the trainer's autocast around it, so that it is measured as it will be when it is loaded.
+    model = extract_model_from_parallel(model, keep_fp32_wrapper=False)
     if section.merge:
         merged = copy.deepcopy(model).merge_and_unload()
         merged.save_pretrained(str(folder))
