@@ -102,6 +102,8 @@ class _Chance:
 
     def values(self, name: str, low: float, high: float, rows: list[int], which: int = 1) -> torch.Tensor:
         """`(rows,)`"""
+        if name not in self.options.per_frame:  # one draw for all, made once
+            return torch.full((len(rows),), self.value(name, low, high, rows[0], which))
         return torch.tensor([self.value(name, low, high, row, which) for row in rows], dtype=torch.float32)
 
     def values_of_all(
