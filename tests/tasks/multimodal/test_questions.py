@@ -53,6 +53,19 @@ def test_the_wording_depends_on_seed_epoch_and_index_alone(samples: FusionSample
     ] != first
 
 
+def test_a_harder_question_is_asked_more_often_in_other_words(samples: FusionSamples) -> None:
+    often = QuestionClips(
+        samples,
+        [Question(question=["what colour is it?", "which colour?"], answer_column="colour", times=3), QUESTIONS[1]],
+    )
+    items = often.__getitems__(range(len(often)))
+    assert Counter(item["index"] for item in items) == dict.fromkeys(range(24), 4)
+    first = {item["question"] for item in items if item["index"] < 3}
+    assert first == {"what colour is it?", "which colour?", "which digit?"}
+    with pytest.raises(ValueError, match="times must be at least 1"):
+        Question(question="why?", answer_column="colour", times=0)
+
+
 def test_what_has_no_answer_is_left_out_and_counted(samples: FusionSamples) -> None:
     colours = list(samples.clips.labels["colour"])
     samples.clips.labels["colour"] = ["", None, *colours[2:]]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -71,7 +72,7 @@ def measure_answers(
     trained = set(QuestionClips(data.train, questions).answers)
     for question in questions:
         name = f"answers about {question.answer_column}"
-        samples = QuestionClips(data.test, [question], seed=seed)
+        samples = QuestionClips(data.test, [replace(question, times=1)], seed=seed)
         rows = evenly_spread(len(samples), max_clips)
         note = _note_on_unknown(samples, rows, trained, writes=max_new_tokens is not None)
         figures += _grouped(name, ask(samples, rows), samples.rows[rows], groups, note=note)

@@ -81,12 +81,11 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     data = open_fusion_data(opened, processor=processor, is_main=is_main)
     ask = partial(
         QuestionClips,
-        questions=section.questions,
         question_column=section.question_column,
         answer_column=section.answer_column,
         seed=recipe.seed,
     )
-    train = ask(data.train)
+    train = ask(data.train, section.questions)
     names = [section.tokenizer, *text_encoder_names(recipe.model)]
     texts = [*_questions_of(data, section), *sorted(set(train.answers))]
     tokenizer = tokenizer_with_end(next(filter(None, names), None), texts, exported=exported)
@@ -113,7 +112,8 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         max_new_tokens = None
     if said and is_main:
         print("; ".join(said))
-    validation = None if data.validation is None else _or_none(partial(ask, data.validation, answers=known))
+    once = [replace(question, times=1) for question in section.questions]
+    validation = None if data.validation is None else _or_none(partial(ask, data.validation, once, answers=known))
     tokenizer.model_max_length = min(tokenizer.model_max_length, section.max_caption_tokens)
     inputs = FusionCollator(processor, tokenizer)
     collate = TextTargetCollator(inputs, targets, target_column=ANSWER, question_column=QUESTION)

@@ -24,15 +24,19 @@ class Question:
         question: its wording, or several, of which each sample of an epoch is given one.
         answer_column: the label column with the answer.
         held_out: wordings that training never sees, to measure whether others than its own are understood.
+        times: how often each clip is asked it in one epoch, in training: harder questions more often.
     """
 
     question: str | list[str]
     answer_column: str
     held_out: list[str] = field(default_factory=list)
+    times: int = 1
 
     def __post_init__(self) -> None:
         if not self.wordings or not all(wording.strip() for wording in [*self.wordings, *self.held_out]):
             raise ValueError(f"the question about {self.answer_column!r} has an empty wording; write it out")
+        if self.times < 1:
+            raise ValueError(f"times must be at least 1, got {self.times}")
         both = set(self.wordings) & set(self.held_out)
         if both:
             raise ValueError(f"held_out repeats {sorted(both)[0]!r}, which training sees; leave it out of one of them")
@@ -44,7 +48,7 @@ class Question:
 
 
 class QuestionClips(Dataset):
-    """Every clip with every question about it: items are a clip's, with `question` and `answer`.
+    """Every clip with every question about it, `times` over: items are a clip's, with `question` and `answer`.
 
     Which wording a question has is decided by (seed, epoch, index) alone. What has no answer is left out and counted.
 
@@ -88,7 +92,10 @@ class QuestionClips(Dataset):
             wanted = answered & np.array([[str(value) in known for value in clips.labels[name]] for name in columns]).T
         self.num_unknown = int((answered & ~wanted).sum())
         self._columns = columns
+        times = np.array([question.times for question in self.questions] or [1])
         self.rows, self.numbers = np.nonzero(wanted)
+        self.rows = np.repeat(self.rows, times[self.numbers])
+        self.numbers = np.repeat(self.numbers, times[self.numbers])
         if not answered.any():
             raise ValueError(
                 f"no clip has an answer: the columns {', '.join(map(repr, columns))} are empty; fill them in, or name "
