@@ -42,6 +42,7 @@ class TextDataSection:
         tokenizer: name or folder of a tokenizer; by default byte pairs are learned from the training text.
         vocab_size_limit: the most tokens of that vocabulary.
         max_length: tokens of a row.
+        cache_dir: where files that were read are kept; by default the user's cache folder.
         num_workers: data loader workers.
     """
 
@@ -56,6 +57,7 @@ class TextDataSection:
     tokenizer: str | None = None
     vocab_size_limit: int = 4096
     max_length: int = 256
+    cache_dir: str | None = None
     num_workers: int = 0
 
     def __post_init__(self) -> None:
@@ -147,7 +149,10 @@ def _read(
     keep_row: Callable[[dict[str, Any]], bool] | None,
 ) -> tuple["datasets.Dataset", dict[str, Any]]:
     """The documents of a source, and the account of what was left out."""
-    opened = built_in[source]() if source in built_in else open_text(source, split=split, unit=data.documents_of_txt)
+    if source in built_in:
+        opened = built_in[source]()
+    else:
+        opened = open_text(source, split=split, unit=data.documents_of_txt, cache_dir=data.cache_dir)
     column = data.text_column
     if column not in opened.column_names:
         raise ValueError(

@@ -1,7 +1,8 @@
 """Plain text, JSON lines, CSV, Parquet or the Hub as one data set of documents."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import datasets
@@ -12,7 +13,9 @@ _BUILDERS = {".txt": "text", ".jsonl": "json", ".json": "json", ".csv": "csv", "
 _SAMPLE_BY = {"file": "document", "paragraph": "paragraph", "line": "line"}
 
 
-def open_text(source: str, *, split: str = "train", unit: TextUnit = "file") -> "datasets.Dataset":
+def open_text(
+    source: str, *, split: str = "train", unit: TextUnit = "file", cache_dir: str | None = None
+) -> "datasets.Dataset":
     """Documents, one a row.
 
     Args:
@@ -20,6 +23,7 @@ def open_text(source: str, *, split: str = "train", unit: TextUnit = "file") -> 
             split or without; or a data set of the Hub.
         split: which one of a folder or of the Hub.
         unit: what is a document in .txt files; their column is called `text`.
+        cache_dir: where `datasets` keeps what it has read; None for its own cache.
 
     Raises:
         ValueError: there is nothing, or nothing that can be read; one line says what.
@@ -30,7 +34,7 @@ def open_text(source: str, *, split: str = "train", unit: TextUnit = "file") -> 
     if not path.exists():
         if path.suffix in _BUILDERS or path.is_absolute() or source.count("/") != 1:
             raise ValueError(f"there is no {source}; give a text file, a folder of them, or a data set of the Hub")
-        return _load(source, lambda: datasets.load_dataset(source, split=split))
+        return _load(source, lambda: datasets.load_dataset(source, split=split, cache_dir=cache_dir))
     files = [path]
     if path.is_dir():
         folder = path / split if (path / split).is_dir() else path
@@ -44,14 +48,15 @@ def open_text(source: str, *, split: str = "train", unit: TextUnit = "file") -> 
             f"{source} holds files of the kinds {', '.join(kinds)}; expected one of {', '.join(_BUILDERS)}"
         )
     (builder,) = builders
-    options = {"sample_by": _SAMPLE_BY[unit]} if builder == "text" else {}
+    options: dict[str, Any] = {"sample_by": _SAMPLE_BY[unit]} if builder == "text" else {}
+    options["cache_dir"] = cache_dir
     names = [str(file) for file in files]
     return _load(source, lambda: datasets.load_dataset(builder, data_files=names, split="train", **options))
 
 
-def _load(source: str, load: "object") -> "datasets.Dataset":
+def _load(source: str, load: Callable[[], Any]) -> "datasets.Dataset":
     try:
-        return load()  # type: ignore[operator]
+        return load()
     except Exception as error:  # datasets wraps whatever its readers raise
         cause = error.__cause__ or error
         first_line = (str(cause).strip().splitlines() or [type(cause).__name__])[0]

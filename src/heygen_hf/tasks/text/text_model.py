@@ -14,6 +14,15 @@ ModelType = TypeVar("ModelType", bound=PreTrainedModel)
 
 # Keys of the section that are no fields of the configuration.
 _OWN_KEYS = ("pretrained", "attn_implementation")
+# Fields that pretrained weights decide.
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "intermediate_size",
+)
 
 
 @strict
@@ -60,6 +69,7 @@ def build_text_model(
     values = {name: value for name, value in section.items() if value is not None and name not in _OWN_KEYS}
     pretrained = section.get("pretrained")
     if pretrained is not None:
+        _check_pretrained(pretrained, values)
         model = model_class.from_pretrained(pretrained, **(decided | values), **(loading or {}))
     else:
         filled = {
@@ -78,6 +88,22 @@ def build_text_model(
         attention = "matmul" if not torch.cuda.is_available() and max_length <= 1024 else "sdpa"
     model.set_attn_implementation(attention)
     return model
+
+
+def _check_pretrained(pretrained: str, values: Mapping[str, Any]) -> None:
+    """Refuse fields that the pretrained model does not have, and sizes that are not its own."""
+    config = AutoConfig.from_pretrained(pretrained)
+    for name, value in values.items():
+        if not hasattr(config, name):
+            raise ValueError(
+                f"model.{name} is no field of {type(config).__name__}, which model.pretrained={pretrained} has; leave "
+                "the key out of the recipe"
+            )
+        if name in _SIZES and getattr(config, name) != value:
+            raise ValueError(
+                f"model.{name} is {value} and that of model.pretrained={pretrained} is {getattr(config, name)}; leave "
+                "the key out of the recipe"
+            )
 
 
 def check_vocabulary(section: dict[str, Any] | None, tokenizer: PreTrainedTokenizerBase) -> None:
