@@ -1,5 +1,8 @@
 import json
+import math
 import shutil
+import struct
+import wave
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,18 @@ def with_captions(work: Path, name: str, caption_of) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+def learn(model: torch.nn.Module, batch: dict[str, torch.Tensor], *, steps: int) -> list[float]:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(steps):
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
 @pytest.fixture(scope="module")
 def finished(work: Path) -> Path:
     overrides = settings(work, f"output_dir={work / 'run'}")
@@ -93,14 +108,7 @@ def test_each_fusion_learns_to_write_the_captions(work: Path, fusion: str) -> No
     parts = build_parts(work, f"model.fusion={fusion}", "data.augmentation=null")
     model = parts.build_model().train()
     batch = parts.collate(parts.train_dataset.__getitems__(range(8)))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(20):
-        loss = model(**batch).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        losses.append(loss.item())
+    losses = learn(model, batch, steps=20)
     assert losses[-1] < losses[0] / 2
 
 
@@ -128,6 +136,32 @@ def test_long_captions_are_cut_and_counted(work: Path, capsys: pytest.CaptureFix
     assert labels[:, -1].tolist() == [parts.processors[0].eos_token_id] * 2
 
 
+def test_captions_of_clips_with_sound(work: Path) -> None:
+    (work / "spoken").mkdir()
+    for digit in range(10):
+        for take in range(2):
+            samples = [int(8000 * math.sin(place * (digit + 1) / 20)) for place in range(800)]
+            with wave.open(str(work / "spoken" / f"{digit}_ann_{take}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes(struct.pack("<800h", *samples))
+    parts = build_parts(
+        work,
+        f"data.recordings={{folder: {work / 'spoken'}, label_column: digit, test_takes: 1}}",
+        "model.audio_config={sampling_rate: 8000, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2}",
+    )
+    batch = parts.collate(parts.train_dataset.__getitems__(range(4)))
+    assert batch["audio_attention_mask"].any(dim=1).all()
+    model = parts.build_model().train()
+    assert model.config.modalities == ("video", "audio")
+    learn(model, batch, steps=3)  # a fresh decoder reads nothing of what stands before its text
+    model.eval()
+    silent = {name: value for name, value in batch.items() if not name.startswith("audio")}
+    assert not torch.equal(model(**batch).logits, model(**silent).logits)
+    assert {figure.name for figure in parts.measure(model)} > {"caption exact match"}
+
+
 def test_a_tokenizer_without_an_end_is_refused(work: Path) -> None:
     build_tokenizer(["a red 7 moves left"]).save_pretrained(work / "no_end")
     with pytest.raises(ValueError, match="no end token"):
@@ -141,6 +175,7 @@ def test_a_tokenizer_without_an_end_is_refused(work: Path) -> None:
         ("model.decoder_config=null", "need a decoder"),
         ("model.video_config=null", "give model.video_config"),
         ("model.text_config={}", "reads the clip alone"),
+        ("model.audio_config={}", "no sample has any audio"),
         ("evaluation.batch_size=0", "batch_size"),
     ],
 )
