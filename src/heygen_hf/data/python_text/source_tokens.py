@@ -96,8 +96,10 @@ def label_source(source: str, *, max_words: int = 128) -> list[SourceWords]:
     """
     if max_words < 1:
         raise ValueError(f"max_words is {max_words}; expected at least 1")
+    tree = ast.parse(source)  # first: its errors say more than those of `tokenize`
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    roles = _roles(source, [token for token in tokens if token.type == tokenize.NAME])
+    lines = io.StringIO(source).readlines()  # as `tokenize` counts them: a form feed begins no line
+    roles = _roles(tree, lines, [token for token in tokens if token.type == tokenize.NAME])
     windows, window, statement = [], SourceWords([], []), SourceWords([], [])
 
     def close_statement() -> None:
@@ -112,7 +114,7 @@ def label_source(source: str, *, max_words: int = 128) -> list[SourceWords]:
             windows.append(SourceWords(window.words[:max_words], window.labels[:max_words]))
             window = SourceWords(window.words[max_words:], window.labels[max_words:])
 
-    for word, label in _labelled(source, tokens, roles):
+    for word, label in _labelled(lines, tokens, roles):
         if word is None:
             close_statement()
         else:
@@ -195,12 +197,11 @@ Place = tuple[int, int]  # line from 1, character from 0
 
 
 def _labelled(
-    source: str, tokens: list[tokenize.TokenInfo], roles: dict[Place, str]
+    lines: list[str], tokens: list[tokenize.TokenInfo], roles: dict[Place, str]
 ) -> Iterator[tuple[str | None, str]]:
     """Words with labels, and `(None, "")` where a statement ends."""
     string_start: Place | None = None
     depth = 0
-    lines = source.splitlines(keepends=True)
     previous = ""
     for token in tokens:
         kind = tokenize.tok_name[token.type]
@@ -245,11 +246,10 @@ def _between(lines: list[str], start: Place, end: Place) -> str:
     return lines[first - 1][begin:] + "".join(lines[first : last - 1]) + lines[last - 1][:stop]
 
 
-def _roles(source: str, name_tokens: list[tokenize.TokenInfo]) -> dict[Place, str]:
+def _roles(tree: ast.AST, lines: list[str], name_tokens: list[tokenize.TokenInfo]) -> dict[Place, str]:
     """What the syntax tree says about names, by where they begin."""
     places = [token.start for token in name_tokens]
     names = [token.string for token in name_tokens]
-    lines = source.splitlines(keepends=True)
     roles: dict[Place, str] = {}
 
     def place_of(line: int, byte: int) -> Place:
@@ -294,5 +294,5 @@ def _roles(source: str, name_tokens: list[tokenize.TokenInfo]) -> dict[Place, st
         for child in ast.iter_child_nodes(node):
             visit(child)
 
-    visit(ast.parse(source))
+    visit(tree)
     return roles
