@@ -19,7 +19,8 @@ from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.video_classification import build, evaluate
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "video_classification" / "video_classification_moving_digits.yaml"
+RECIPES = Path(__file__).parents[2] / "recipes" / "video_classification"
+RECIPE = RECIPES / "video_classification_moving_digits.yaml"
 COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255)}
 TINY = [
     "model.hidden_sizes=[8, 8]",
@@ -81,7 +82,7 @@ def columns_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def overrides(data: Path, work: Path, *more: str) -> list[str]:
-    return [*TINY, f"data.train={data}", f"data.cache_dir={work / 'cache'}", f"output_dir={work / 'run'}", *more]
+    return [*TINY, f"data.train={data}", f"data.cache_dir={data.parent / 'cache'}", f"output_dir={work / 'run'}", *more]
 
 
 def parts_of(data: Path, work: Path, *more: str):
@@ -89,8 +90,8 @@ def parts_of(data: Path, work: Path, *more: str):
 
 
 def test_class_folders_are_learned_and_the_run_loads_anywhere(class_folders, tmp_path, capsys) -> None:
-    own = ["data.label_columns=[]", "data.validation_share=0.25"]  # class folders have one column, `label`
-    run = run_recipe(RECIPE, overrides(class_folders, tmp_path, *own))
+    values = overrides(class_folders, tmp_path, "data.validation_share=0.25")
+    run = run_recipe(RECIPES / "class_folders.yaml", values)
     (figure,) = run.metrics["figures"]
     assert figure["name"] == "label accuracy"
     assert figure["value"] == 1
@@ -103,7 +104,8 @@ def test_class_folders_are_learned_and_the_run_loads_anywhere(class_folders, tmp
     assert model.config.label2id == {"blue": 0, "red": 1}
     assert (run.folder / "README.md").read_text().count("no test split") == 1
     # what the card says to type, typed
-    parts = parts_of(class_folders, tmp_path, *own)
+    parts = parts_of(class_folders, tmp_path, "data.label_columns=[]")  # the folders' names are the column, then
+    assert set(parts.train_dataset.labels) == {"label"}
     video = class_folders / "red" / "0.mp4"
     capsys.readouterr()
     exec(parts.usage.replace("FOLDER", repr(str(run.folder))).replace("clip.mp4", str(video)), {})
@@ -111,6 +113,14 @@ def test_class_folders_are_learned_and_the_run_loads_anywhere(class_folders, tmp
 
     again = evaluate(run.folder)
     assert again["figures"] == run.metrics["figures"]
+
+
+def test_the_recipe_of_class_folders_fits_together(class_folders, tmp_path) -> None:
+    values = [f"data.train={class_folders}", f"data.cache_dir={tmp_path}", "training.max_steps=1"]
+    parts = build(load_recipe(RECIPES / "class_folders.yaml", values), exported=None, is_main=False)
+    batch = parts.collate([parts.train_dataset[0], parts.train_dataset[1]])
+    assert batch["pixel_values"].shape == (2, 16, 3, 112, 112)
+    assert parts.build_model()(**batch).loss.isfinite()
 
 
 def test_several_columns_are_one_model_and_unseen_combinations_are_counted_apart(columns_folder, tmp_path, capsys):
