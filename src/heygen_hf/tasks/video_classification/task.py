@@ -167,4 +167,9 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     return TASK.run(_with_precision(recipe), resume=resume, overwrite=overwrite, command=command)
 
 
+def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+    """What a run would do; see `heygen-hf plan`."""
+    return TASK.plan(_with_precision(recipe), measure=measure)
+
+
 evaluate = TASK.evaluate
