@@ -163,6 +163,15 @@ def test_questions_and_answers_of_the_metadata(work: Path) -> None:
     }
 
 
+def test_long_questions_and_answers_are_cut_and_counted(work: Path) -> None:
+    overrides = ["data.max_caption_tokens=6", "model.answer_by=generation", "data.max_answer_tokens=2"]
+    with_columns(work, "wordy", lambda number, row: {"colour": f"rather {row['colour']}"})
+    note = build_parts(work, *overrides, digits="wordy").data_note
+    # "in which direction does the digit go?": the sign at the end is a token too
+    assert "1 questions are longer than 6 tokens and cut: 2 tokens are lost" in note
+    assert "longer than 2 tokens and cut: 24 tokens are lost" in note
+
+
 def test_answers_that_are_all_empty_or_all_the_same_are_refused(work: Path) -> None:
     with_columns(work, "unanswered", lambda number, row: {"asked": "why?", "answered": ""})
     with pytest.raises(ValueError, match="no clip has an answer"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import AutoConfig, PreTrainedModel
 
-from heygen_hf.data import class_names
+from heygen_hf.data import check_captions, class_names
 from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator, TextTargets
 from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForQuestionAnswering
@@ -43,7 +43,8 @@ class QuestionDataSection(MultimodalDataSection):
     Args:
         questions: each asked of every clip and answered by a label column.
         question_column, answer_column: or columns of the metadata, with a question and an answer for each clip.
-        max_answer_tokens: longer answers are cut where they are written, which is counted and said.
+        max_answer_tokens: longer answers are cut where they are written, and questions at `max_caption_tokens`; both
+            are counted and said.
     """
 
     caption_column: str | None = None
@@ -90,9 +91,18 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     texts = [*_questions_of(data, section), *sorted(set(train.answers))]
     tokenizer = tokenizer_with_end(next(filter(None, names), None), texts, exported=exported)
 
-    writes = recipe.model.get("answer_by") == "generation"
+    tokenizer.model_max_length = min(tokenizer.model_max_length, section.max_caption_tokens)
+
+    # What cannot be learned from is left out, and said.
     said = [f"{train.num_unanswered} of the training samples have no answer and are left out"]
     said = said if train.num_unanswered else []
+    cut = check_captions(_questions_of(data, section), tokenizer, tokenizer.model_max_length)
+    if cut.tokens_lost:
+        said.append(
+            f"{len(cut.tokens_lost)} questions are longer than {cut.max_length} tokens and cut: {cut.num_tokens_lost} "
+            "tokens are lost"
+        )
+    writes = recipe.model.get("answer_by") == "generation"
     options: dict[str, Any] = {}
     known: list[str] | None = None
     targets: TextTargets | AnswerNumbers
@@ -100,6 +110,8 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         targets = TextTargets(tokenizer, max_length=section.max_answer_tokens)
         report = targets.check(train.answers)
         said += filter(None, [report.summary(what="training answers", max_length=targets.max_length)])
+        if not report.longest:
+            raise ValueError("the tokenizer has no token for any training answer, so there is nothing to learn")
         max_new_tokens = recipe.evaluation.max_new_tokens or report.longest
     else:
         known = class_names(train.answers) if exported is None else _saved_answers(exported)
@@ -114,7 +126,6 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         print("; ".join(said))
     once = [replace(question, times=1) for question in section.questions]
     validation = None if data.validation is None else _or_none(partial(ask, data.validation, once, answers=known))
-    tokenizer.model_max_length = min(tokenizer.model_max_length, section.max_caption_tokens)
     inputs = FusionCollator(processor, tokenizer)
     collate = TextTargetCollator(inputs, targets, target_column=ANSWER, question_column=QUESTION)
     check_modalities(recipe, replace(data, train=train), collate)  # type: ignore[arg-type]
