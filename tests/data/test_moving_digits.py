@@ -1,5 +1,6 @@
 """The embedded data set: what it promises about words, scans, motion, files and determinism."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -228,3 +229,54 @@ def test_options_that_cannot_work_are_refused(tmp_path):
     with pytest.raises(ValueError, match="num_test is 0"):
         render_moving_digits(tmp_path / "set", num_test=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_rendered_before_there_was_another_motion_is_rendered_still(tmp_path):
+    folder = render_moving_digits(tmp_path / "a", num_train=12, num_validation=4, num_test=6, progress=False)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        # clips by their pixels: another FFmpeg may pack them otherwise
+        digest.update(decode_frames(path).frames.numpy().tobytes() if path.suffix == ".mp4" else path.read_bytes())
+    assert digest.hexdigest() == "e7254f3c905f5c78348d09acc771e6eaee40e402cc94306cb8a186bb0682e2db"
+
+
+@pytest.mark.parametrize("image_size", [32, 24, 23])
+def test_a_bouncing_digit_starts_in_its_direction_and_is_turned_back_at_the_borders(image_size):
+    ink, digit_of_scan = load_scans(22)
+    shape = {"image_size": image_size, "num_frames": 64, "motion": "bounce"}
+    plans = plan_split("test", num_clips=240, scans=split_scans(digit_of_scan)["test"], digit_size=22, seed=0, **shape)
+    travel = image_size - 22
+    assert {plan.speed for plan in plans} == set(range(1, min(2, travel) + 1))
+    for plan in plans:
+        lit = draw_clip(plan, np.ones_like(ink[0]), **shape).any(axis=1)
+        corners = np.array([np.argwhere(frame)[0][::-1] for frame in lit])
+        assert (lit.sum((1, 2)) == 22 * 22).all()  # never cut
+        step = np.array(DIRECTIONS[plan.triple.direction])
+        along, across = (corners @ abs(step)), corners @ (1 - abs(step))
+        assert (corners[1] - corners[0] == step * plan.speed).all()
+        assert (across == across[0]).all()
+        # at even distances from a border the digit reaches it; at odd ones it turns a pixel before, at speed 2
+        assert along.min() <= plan.speed - 1
+        assert along.max() >= travel - plan.speed + 1
+        inside = (along[:-1] >= plan.speed) & (along[:-1] <= travel - plan.speed)
+        assert (abs(np.diff(along))[inside] == plan.speed).all()
+
+
+def test_a_bouncing_set_says_so_and_is_another_set(tmp_path):
+    counts = {"num_train": 2, "num_validation": 1, "num_test": 1, "progress": False}
+    folder = render_moving_digits(tmp_path / "set", motion="bounce", num_frames=64, **counts)
+    assert json.loads((folder / "rendering.json").read_text())["motion"] == "bounce"
+    assert "bouncing off the borders" in (folder / "README.md").read_text()
+    row = json.loads((folder / "train" / "metadata.jsonl").read_text().splitlines()[0])
+    clip = decode_frames(folder / "train" / row["file_name"])
+    assert clip.frames.shape == (64, 3, 32, 32)
+    moved = centre_of(clip.frames)[1] - centre_of(clip.frames)[0]
+    assert (moved / moved.abs().max()).round().tolist() == list(map(float, DIRECTIONS[row["direction"]]))
+    assert render_moving_digits(folder, motion="bounce", num_frames=64, **counts) == folder
+    with pytest.raises(ValueError, match="motion bounce instead of unset"):
+        render_moving_digits(folder, num_frames=8, **counts)
+    with pytest.raises(ValueError, match="motion is 'spin'; expected 'linear' or 'bounce'"):
+        render_moving_digits(tmp_path / "other", motion="spin", **counts)
+    with pytest.raises(ValueError, match="cannot bounce inside 32 pixels; expected image_size of at least 33"):
+        render_moving_digits(tmp_path / "other", motion="bounce", digit_size=32, **counts)

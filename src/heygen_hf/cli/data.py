@@ -1,7 +1,7 @@
 """`heygen-hf data …`: embedded data sets as the folders that users have, and encodings computed once for good."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,6 +20,10 @@ def moving_digits(
     num_frames: Annotated[int | None, typer.Option(help="Frames a clip.", min=1)] = None,
     frame_rate: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
     digit_size: Annotated[int | None, typer.Option(help="Height of the digit in pixels.", min=1)] = None,
+    motion: Annotated[
+        Literal["linear", "bounce"] | None,
+        typer.Option(help="Straight on, or turned back at the borders: then clips may be of any length."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same files.", min=0)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
 ) -> None:
@@ -34,6 +38,7 @@ def moving_digits(
         "num_frames": num_frames,
         "frame_rate": frame_rate,
         "digit_size": digit_size,
+        "motion": motion,
         "seed": seed,
     }
     given = {name: value for name, value in options.items() if value is not None}

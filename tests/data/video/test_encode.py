@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from heygen_hf.data import decode_frames, write_video
+from heygen_hf.data.video.audio import decode_audio
 
 
 def smooth_frames(height: int, width: int) -> torch.Tensor:
@@ -57,3 +58,42 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, random_frames)
 def test_frames_of_another_kind_are_refused(tmp_path, frames, frame_rate, complaint):
     with pytest.raises(ValueError, match=complaint):
         write_video(tmp_path / "a.mp4", frames, frame_rate=frame_rate)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("seconds", [0.5, 1.3])
+def test_sound_comes_back_in_its_place_and_as_long_as_it_was(tmp_path, random_frames, lossless, seconds):
+    rate = 16_000
+    times = torch.arange(round(seconds * rate)) / rate
+    audio = 0.3 * torch.sin(2 * torch.pi * 440 * times) * (times > 0.2) * (times < 0.4)
+    options = {"frame_rate": 8, "lossless": lossless, "audio": audio, "sampling_rate": rate}
+    path = write_video(tmp_path / "a.mp4", random_frames(8), **options)
+    clip = decode_audio(path, start_seconds=0, duration_seconds=seconds, sampling_rate=rate)
+    assert clip.has_track
+    assert clip.num_silent == 0
+    assert (clip.samples - audio).square().mean() < 1e-4 * audio.square().mean()
+    with av.open(str(path)) as container:
+        (track,) = container.streams.audio
+        assert track.codec_context.name == "aac"
+        assert track.duration * track.time_base == pytest.approx(seconds)
+        assert container.streams.video[0].frames == 8
+    again = write_video(tmp_path / "b.mp4", random_frames(8), **options)
+    assert not lossless or again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("audio", "rate", "complaint"),
+    [
+        (torch.zeros(100, dtype=torch.int16), 16_000, r"audio is int16\(100,\); expected floating point \(samples,\)"),
+        (torch.zeros(100, 2), 16_000, "take the mean of several channels"),
+        (torch.zeros(0), 16_000, "at least one sample"),
+        (torch.full((9,), float("nan")), 16_000, "not finite"),
+        (torch.zeros(100), 10_000, "sampling_rate is 10000; AAC has .*16000"),
+        (torch.zeros(100), None, "sampling_rate is None"),
+        (None, 16_000, "there is no audio"),
+    ],
+)
+def test_audio_of_another_kind_is_refused(tmp_path, random_frames, audio, rate, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        write_video(tmp_path / "a.mp4", random_frames(2), audio=audio, sampling_rate=rate)
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from heygen_hf.data.moving_digits.clips import Motion
 from heygen_hf.data.moving_digits.vocabulary import COLOURS, DIRECTIONS, Triple
 
 _TEMPLATE = """\
@@ -16,7 +17,7 @@ pretty_name: Moving digits
 
 Clips of {num_frames} frames, {image_size}×{image_size} pixels, {frame_rate:g} frames per second: one coloured
 handwritten digit of {digit_size}×{digit_size} pixels on black, moving at a constant speed of whole pixels and
-staying inside. Caption: `a {{colour}} {{digit}} moves {{direction}}`. Colours: {colours}. Directions:
+{how_it_moves} Caption: `a {{colour}} {{digit}} moves {{direction}}`. Colours: {colours}. Directions:
 {directions}.
 
 | split | clips | scans | triples |
@@ -52,11 +53,17 @@ scikit-learn, under the Creative Commons Attribution 4.0 International licence (
 up-sampled, coloured, set in motion. This set is under the same licence.
 """
 
+_HOW_IT_MOVES: dict[Motion, str] = {
+    "linear": "staying inside.",
+    "bounce": "bouncing off the borders (motion: bounce). The direction named is its first.",
+}
+
 
 def folder_readme(options: dict[str, Any], unseen: list[Triple]) -> str:
     """The README of a set rendered with `options` (those of `render_moving_digits`)."""
     return _TEMPLATE.format(
         **options,
+        how_it_moves=_HOW_IT_MOVES[options.get("motion", "linear")],
         colours=", ".join(COLOURS),
         directions=", ".join(DIRECTIONS),
         num_unseen=len(unseen),

@@ -1,6 +1,7 @@
 """What every clip shows, decided from the seed before anything is drawn, and how one is drawn."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,6 +17,10 @@ from heygen_hf.processing import draw_below, shuffled
 SPLITS = ("train", "validation", "test")
 MAX_SPEED = 2  # pixels a frame
 
+Motion = Literal["linear", "bounce"]
+"""Straight on, staying inside for the whole clip; or turned back at the borders, for as long as you like."""
+MOTIONS: tuple[str, ...] = get_args(Motion)
+
 
 @dataclass(frozen=True)
 class ClipPlan:
@@ -29,13 +34,22 @@ class ClipPlan:
     speed: int
 
 
-def fastest_speed(*, image_size: int, digit_size: int, num_frames: int) -> int:
+def fastest_speed(*, image_size: int, digit_size: int, num_frames: int, motion: Motion = "linear") -> int:
     """The highest speed, in pixels a frame, at which a digit stays inside, at most `MAX_SPEED`.
+
+    One that bounces must be able to make its first step; then it may stay for ever.
 
     Raises:
         ValueError: not even 1 fits.
     """
     travel = image_size - digit_size
+    if motion == "bounce":
+        if travel < 1:
+            raise ValueError(
+                f"a digit of {digit_size} pixels cannot bounce inside {image_size} pixels; expected image_size of at "
+                f"least {digit_size + 1}, or a smaller digit_size"
+            )
+        return min(MAX_SPEED, travel)
     fitting = MAX_SPEED if num_frames == 1 else min(MAX_SPEED, travel // (num_frames - 1))
     if fitting < 1 or travel < 0:
         raise ValueError(
@@ -55,6 +69,7 @@ def plan_split(
     digit_size: int,
     num_frames: int,
     seed: int,
+    motion: Motion = "linear",
 ) -> list[ClipPlan]:
     """The clips of one split, in shuffled order, every triple equally often (to within one clip).
 
@@ -66,8 +81,9 @@ def plan_split(
     unseen = set(choose_unseen_triples(seed)) if split == "train" else set()
     triples = [triple for triple in ALL_TRIPLES if triple not in unseen]
     stream = (seed, 4 + SPLITS.index(split))
-    top_speed = fastest_speed(image_size=image_size, digit_size=digit_size, num_frames=num_frames)
+    top_speed = fastest_speed(image_size=image_size, digit_size=digit_size, num_frames=num_frames, motion=motion)
     travel = image_size - digit_size
+    steps_ahead = num_frames - 1 if motion == "linear" else 1  # room for these: a bouncing digit shows its direction
 
     triple_order = shuffled(len(triples), *stream, 0)  # who is left over when the count does not divide
     place_of_clip = shuffled(num_clips, *stream, 1)
@@ -84,7 +100,7 @@ def plan_split(
         used[triple.digit] += 1
 
         speed = 1 + draw_below(top_speed, *stream, 2, number)
-        slack = draw_below(travel - speed * (num_frames - 1) + 1, *stream, 3, number)
+        slack = draw_below(travel - speed * steps_ahead + 1, *stream, 3, number)
         across = draw_below(travel + 1, *stream, 4, number)
         # towards smaller coordinates the digit starts at the far side: travel - slack
         step_x, step_y = DIRECTIONS[triple.direction]
@@ -96,11 +112,14 @@ def plan_split(
     return [plan for plan in plans if plan is not None]
 
 
-def draw_clip(plan: ClipPlan, ink: np.ndarray, *, image_size: int, num_frames: int) -> np.ndarray:
+def draw_clip(
+    plan: ClipPlan, ink: np.ndarray, *, image_size: int, num_frames: int, motion: Motion = "linear"
+) -> np.ndarray:
     """Draw one clip.
 
     Args:
         ink: of its scan, `(digit_size, digit_size)` in [0, 1].
+        motion: the one it was planned for.
 
     Returns:
         uint8 `(frames, channels, height, width)`: the colour times the ink, on black.
@@ -112,5 +131,13 @@ def draw_clip(plan: ClipPlan, ink: np.ndarray, *, image_size: int, num_frames: i
     height, width = ink.shape
     for t in range(num_frames):
         x, y = plan.x + t * plan.speed * step_x, plan.y + t * plan.speed * step_y
+        if motion == "bounce":
+            x, y = _reflected(x, image_size - width), _reflected(y, image_size - height)
         frames[t, :, y : y + height, x : x + width] = digit
     return frames
+
+
+def _reflected(place: int, travel: int) -> int:
+    """Where a place beyond [0, travel] lands when both borders reflect: -1 is 1, travel + 1 is travel - 1."""
+    place %= 2 * travel
+    return min(place, 2 * travel - place)

@@ -2,22 +2,22 @@
 
 import json
 import os
-import shutil
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from heygen_hf.data.moving_digits.card import folder_readme
-from heygen_hf.data.moving_digits.clips import SPLITS, ClipPlan, draw_clip, plan_split
+from heygen_hf.data.moving_digits.clips import MOTIONS, SPLITS, ClipPlan, Motion, draw_clip, plan_split
 from heygen_hf.data.moving_digits.scans import load_scans, split_scans
 from heygen_hf.data.moving_digits.vocabulary import Triple, choose_unseen_triples
 from heygen_hf.data.parallel import map_in_workers
+from heygen_hf.data.rendered_folder import render_whole
 from heygen_hf.data.video.encode import write_video
 
 _FORMAT_VERSION = 1  # raise it when the same options give other clips
-_OPTIONS_FILE = "rendering.json"
 _UNSEEN_FILE = "unseen_triples.json"
 
 
@@ -31,6 +31,7 @@ class _Options:
     frame_rate: float
     digit_size: int
     seed: int
+    motion: Motion = "linear"
     format_version: int = _FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -39,10 +40,19 @@ class _Options:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
         if not self.frame_rate > 0:
             raise ValueError(f"frame_rate is {self.frame_rate}; expected frames per second above 0")
+        if self.motion not in MOTIONS:
+            raise ValueError(f"motion is {self.motion!r}; expected {' or '.join(map(repr, MOTIONS))}")
 
     @property
     def num_clips(self) -> dict[str, int]:
         return {"train": self.num_train, "validation": self.num_validation, "test": self.num_test}
+
+    def written(self) -> dict[str, Any]:
+        """As in the folder: a linear motion goes unsaid, as when there was no other, so that old sets stay valid."""
+        options = asdict(self)
+        if self.motion == "linear":
+            del options["motion"]
+        return options
 
 
 def render_moving_digits(
@@ -55,6 +65,7 @@ def render_moving_digits(
     num_frames: int = 8,
     frame_rate: float = 8,
     digit_size: int = 22,
+    motion: Motion = "linear",
     seed: int = 0,
     overwrite: bool = False,
     progress: bool = True,
@@ -75,6 +86,8 @@ def render_moving_digits(
         num_frames: frames of each clip.
         frame_rate: frames per second.
         digit_size: height and width of the digits in pixels.
+        motion: "linear" stays inside for the whole clip; "bounce" is reflected by the borders, so that clips may be
+            of any length, and the direction named is the first.
         seed: decides scans, places, speeds, and which triples are unseen.
         overwrite: replace a set with other options. Never replaces a folder that holds something else.
         progress: show a progress bar and say when a set is reused.
@@ -86,66 +99,25 @@ def render_moving_digits(
     Raises:
         ValueError: the digits cannot move that far inside the frame, or the folder holds something else.
     """
-    options = _Options(num_train, num_validation, num_test, image_size, num_frames, float(frame_rate), digit_size, seed)
-    plans = _plan_all(options)
-    output_dir = Path(output_dir)
-    output_dir.absolute().parent.mkdir(parents=True, exist_ok=True)
-    partial = output_dir.absolute().with_name(f".{output_dir.absolute().name}.partial")
-    with FileLock(partial.with_suffix(".lock")):  # two of us: the second finds the first one's finished set
-        if _may_be_reused(output_dir, options, overwrite=overwrite):
-            if progress:
-                print(f"{output_dir} already holds these moving digits; using them")
-            return output_dir
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-        try:
-            _write_all(partial, options, plans, progress=progress, num_workers=num_workers)
-            if output_dir.exists():  # empty, or a set that may be overwritten
-                shutil.rmtree(output_dir)
-            os.replace(partial, output_dir)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    return output_dir
+    options = _Options(
+        num_train, num_validation, num_test, image_size, num_frames, float(frame_rate), digit_size, seed, motion
+    )
+    write = partial(_write_all, options=options, plans=_plan_all(options), progress=progress, num_workers=num_workers)
+    return render_whole(
+        output_dir,
+        write,
+        name="moving digits",
+        options=options.written(),
+        num_clips=options.num_clips,
+        overwrite=overwrite,
+        progress=progress,
+    )
 
 
 def read_unseen_triples(folder: str | os.PathLike) -> list[Triple]:
     """The triples that no training clip of a rendered folder shows."""
     rows = json.loads((Path(folder) / _UNSEEN_FILE).read_text(encoding="utf-8"))
     return [Triple(**row) for row in rows]
-
-
-def _may_be_reused(output_dir: Path, options: _Options, *, overwrite: bool) -> bool:
-    """True: the set is there. False: the place is free, or may be made free.
-
-    Raises:
-        ValueError: neither, with the reason.
-    """
-    if not output_dir.exists():
-        return False
-    if not output_dir.is_dir():
-        raise ValueError(f"{output_dir} is a file; choose another output_dir")
-    if not any(output_dir.iterdir()):
-        return False
-    try:
-        found = json.loads((output_dir / _OPTIONS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ValueError(
-            f"{output_dir} exists and holds no finished set of moving digits; choose another output_dir, or remove it"
-        ) from None
-    wanted = asdict(options)
-    differing = sorted(name for name in wanted if found.get(name) != wanted[name])
-    if differing:
-        if overwrite:
-            return False
-        shown = ", ".join(f"{name} {found.get(name)} instead of {wanted[name]}" for name in differing)
-        raise ValueError(f"{output_dir} holds moving digits with {shown}; set overwrite, or choose another output_dir")
-    for split, num_clips in options.num_clips.items():
-        folder = output_dir / split
-        num_found = sum(entry.name.endswith(".mp4") for entry in os.scandir(folder)) if folder.is_dir() else 0
-        if num_found != num_clips or not (folder / "metadata.jsonl").is_file():
-            if overwrite:
-                return False
-            raise ValueError(f"{folder} has {num_found} of its {num_clips} clips; set overwrite to render them again")
-    return True
 
 
 def _plan_all(options: _Options) -> dict[str, list[ClipPlan]]:
@@ -161,6 +133,7 @@ def _plan_all(options: _Options) -> dict[str, list[ClipPlan]]:
             digit_size=options.digit_size,
             num_frames=options.num_frames,
             seed=options.seed,
+            motion=options.motion,
         )
         for split in SPLITS
     }
@@ -168,9 +141,9 @@ def _plan_all(options: _Options) -> dict[str, list[ClipPlan]]:
 
 def _write_all(
     folder: Path,
+    *,
     options: _Options,
     plans: dict[str, list[ClipPlan]],
-    *,
     progress: bool,
     num_workers: int | None,
 ) -> None:
@@ -198,8 +171,7 @@ def _write_all(
     (folder / _UNSEEN_FILE).write_text(
         "[\n" + ",\n".join("  " + json.dumps(triple._asdict()) for triple in unseen) + "\n]\n", "utf-8"
     )
-    (folder / "README.md").write_text(folder_readme(asdict(options), unseen), "utf-8")
-    (folder / _OPTIONS_FILE).write_text(json.dumps(asdict(options), indent=2) + "\n", "utf-8")
+    (folder / "README.md").write_text(folder_readme(options.written(), unseen), "utf-8")
 
 
 @dataclass(frozen=True)
@@ -211,5 +183,8 @@ class _ClipJob:
 
 
 def _write_clip(job: _ClipJob) -> None:
-    frames = draw_clip(job.plan, job.ink, image_size=job.options.image_size, num_frames=job.options.num_frames)
-    write_video(job.path, frames, frame_rate=job.options.frame_rate, lossless=True)
+    options = job.options
+    frames = draw_clip(
+        job.plan, job.ink, image_size=options.image_size, num_frames=options.num_frames, motion=options.motion
+    )
+    write_video(job.path, frames, frame_rate=options.frame_rate, lossless=True)

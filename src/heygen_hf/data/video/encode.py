@@ -1,11 +1,20 @@
-"""Write clips as H.264 `.mp4` files: small ones that play everywhere, or exact ones."""
+"""Write clips as H.264 `.mp4` files: small ones that play everywhere, or exact ones; with sound if there is any."""
 
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    import av
+
+# The rates that AAC has names for; any other would have to be resampled, which is the caller's choice to make.
+_AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+_AAC_BITS_PER_SAMPLE = 6  # the most the format allows for one channel: speech comes back with the loudness it had
+_MOST_AAC_BITS_PER_SECOND = 128_000
 
 
 def write_video(
@@ -15,11 +24,12 @@ def write_video(
     frame_rate: float = 8.0,
     lossless: bool = False,
     constant_rate_factor: int = 12,
+    audio: torch.Tensor | np.ndarray | None = None,
+    sampling_rate: int | None = None,
 ) -> Path:
     """Write one clip; the file appears whole or not at all.
 
-    By default: yuv420p, which every player and browser shows. Colour has half the resolution there, and an
-        odd height
+    By default: yuv420p, which every player and browser shows. Colour has half the resolution there, and an odd height
     or width gets one more row or column, a copy of its neighbour. With `lossless`: RGB without any loss
     (libx264rgb), odd sizes kept, which FFmpeg, VLC, mpv and Python read and some browsers do not.
 
@@ -30,11 +40,16 @@ def write_video(
         lossless: keep every pixel value.
         constant_rate_factor: quality of the default kind, 0 (largest file) to 51; 12 shows no difference to
             the eye.
+        audio: floating point `(samples,)`, mono, in [-1, 1] (beyond that it is clipped): the sound from the first
+            frame on, as an AAC track of as many samples, be it shorter or longer than the frames. None for no track.
+        sampling_rate: of the audio, samples per second; one of those AAC has.
 
     Raises:
-        ValueError: frames of another kind.
+        ValueError: frames or audio of another kind.
     """
     import av  # heavy; this module is imported by the light façade
+
+    sound = _checked_audio(audio, sampling_rate)
 
     pixels = np.asarray(frames)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[0] == 0:
@@ -66,11 +81,53 @@ def write_video(
             stream.height, stream.width = pixels.shape[1:3]
             stream.pix_fmt = "rgb24" if lossless else "yuv420p"
             stream.codec_context.thread_count = 1 if lossless else 0  # 1: deterministic, and faster for small clips
+            # all tracks before the first packet: that writes the header
+            track = None if sound is None else _add_audio_track(container, sampling_rate)
             for frame_pixels in pixels:
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_pixels), format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
+            if track is not None:
+                _write_audio(container, track, sound)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def _checked_audio(audio: torch.Tensor | np.ndarray | None, sampling_rate: int | None) -> np.ndarray | None:
+    if audio is None:
+        if sampling_rate is not None:
+            raise ValueError(f"sampling_rate is {sampling_rate} and there is no audio; give both or neither")
+        return None
+    samples = np.asarray(audio)
+    if not np.issubdtype(samples.dtype, np.floating) or samples.ndim != 1 or len(samples) == 0:
+        raise ValueError(
+            f"audio is {samples.dtype}{samples.shape}; expected floating point (samples,), mono, in [-1, 1] and at "
+            "least one sample: take the mean of several channels"
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError("audio has samples that are not finite; expected numbers in [-1, 1]")
+    if sampling_rate not in _AAC_RATES:
+        known = ", ".join(map(str, _AAC_RATES))
+        raise ValueError(f"sampling_rate is {sampling_rate}; AAC has {known}: resample the audio to one of them")
+    return np.clip(samples, -1, 1).astype(np.float32)
+
+
+def _add_audio_track(container: "av.container.OutputContainer", sampling_rate: int | None) -> "av.AudioStream":
+    assert sampling_rate is not None
+    track = container.add_stream("aac", rate=sampling_rate, options={"flags": "+bitexact"})
+    track.layout = "mono"
+    track.bit_rate = min(_AAC_BITS_PER_SAMPLE * sampling_rate, _MOST_AAC_BITS_PER_SECOND)
+    return track
+
+
+def _write_audio(container: "av.container.OutputContainer", track: "av.AudioStream", samples: np.ndarray) -> None:
+    import av
+
+    frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+    frame.sample_rate = track.rate
+    frame.time_base = Fraction(1, track.rate)
+    frame.pts = 0
+    container.mux(track.encode(frame))
+    container.mux(track.encode())
