@@ -43,12 +43,12 @@ class ClassificationDataSection(MultimodalDataSection):
     """`MultimodalDataSection`, and what the captions may say.
 
     Args:
-        hidden_words: a caption that names a label gives its class away. "one": the words of one label column, drawn
-            anew for each sample and epoch, are hidden in its caption, and the figures count that column alone; "all":
-            of all label columns; "none": captions stay as they are.
+        hidden_words: a caption that names a label gives its class away. "some": the words of some label columns, drawn
+            anew for each sample and epoch, are hidden in its caption; the figures hide one column at a time and count
+            that column alone. "all": of all label columns; "none": captions stay as they are.
     """
 
-    hidden_words: HiddenWords = "one"
+    hidden_words: HiddenWords = "some"
 
 
 @dataclass(kw_only=True)
@@ -75,7 +75,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         ValueError: no label columns, a column that is no set of classes, a modality that no sample has.
     """
     columns = _label_columns(recipe)
-    processor = load_processor(recipe.processor, exported=exported)
+    processor = load_processor(recipe.processor, exported=None if recipe.data.train is None else exported)
     data = open_fusion_data(recipe, processor=processor, is_main=is_main)
     tokenizer = open_tokenizer(recipe, data.captions, exported=exported)
     if exported is not None:
@@ -136,7 +136,7 @@ def measure(
     if section.missing_modalities and len(modalities) > 1:
         conditions += [(name,) for name in modalities]
     hidden = recipe.data.hidden_words
-    one_by_one = "text" in modalities and hidden == "one"
+    one_by_one = "text" in modalities and hidden == "some"
     figures: list[MetricResult] = []
     for column in names if one_by_one else [None]:
         samples = hide(test, only=column)
@@ -190,7 +190,7 @@ def _figures(
     left = [name for name in modalities if name not in missing]
     note = f"from {' and '.join(_NAMES[name] for name in left)}; chance {1 / len(names):.1%}"
     if "text" in left:
-        told = {"one": f"the caption hides the {column}", "all": "the caption hides every label"}
+        told = {"some": f"the caption hides the {column}", "all": "the caption hides every label"}
         note += f"; {told.get(hidden, 'captions may name the class')}"
     if missing:
         name = f"{column} without {_NAMES[missing[0]]}"

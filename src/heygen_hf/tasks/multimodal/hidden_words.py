@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from heygen_hf.processing import draw_below
 from heygen_hf.tasks.multimodal.samples import FusionSamples
 
-HiddenWords = Literal["one", "all", "none"]
+HiddenWords = Literal["some", "all", "none"]
 _HIDING_STREAM = 13
 
 
@@ -38,7 +38,8 @@ class HiddenWordSamples(Dataset):
     Args:
         samples: whose items have the label columns.
         columns: the label columns.
-        hidden: "one" hides the word of one column a sample, drawn by (seed, epoch, index), "all" hides all.
+        hidden: "some" hides the words of at least one column a sample, any choice of columns as likely as any other,
+            drawn by (seed, epoch, index); "all" hides all of them, "none" none.
         mark: in place of a hidden word.
         only: hide this column in every sample, instead of one that is drawn.
         ask_all: leave `unasked` empty: in training, a word that can be read is learnt from as well.
@@ -72,21 +73,22 @@ class HiddenWordSamples(Dataset):
         return [self._hide(item) for item in self.samples.__getitems__(indices)]
 
     def _hide(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        hidden = self._columns_of(item)
-        unasked = () if self.ask_all else tuple(column for column in self.columns if column not in hidden)
-        if "text" not in item:
+        asked = self._asked_of(item)
+        unasked = () if self.ask_all else tuple(column for column in self.columns if column not in asked)
+        if "text" not in item or self.hidden == "none":
             return {**item, "unasked": unasked}
-        text = hide_words(item["text"], [str(item[column]) for column in hidden], mark=self.mark)
+        text = hide_words(item["text"], [str(item[column]) for column in asked], mark=self.mark)
         return {**item, "text": text, "unasked": unasked}
 
-    def _columns_of(self, item: Mapping[str, Any]) -> list[str]:
-        """What is hidden, and thereby asked. Where nothing is hidden everything is asked."""
+    def _asked_of(self, item: Mapping[str, Any]) -> list[str]:
+        """What is asked, and thereby hidden unless nothing is."""
         if self.only is not None:
             return [self.only]
-        if self.hidden == "one" and len(self.columns) > 1:
-            epoch = self.samples.epoch
-            return [self.columns[draw_below(len(self.columns), self.seed, epoch, item["index"], _HIDING_STREAM)]]
-        return self.columns
+        if self.hidden != "some":
+            return self.columns
+        choices = 2 ** len(self.columns) - 1
+        drawn = 1 + draw_below(choices, self.seed, self.samples.epoch, item["index"], _HIDING_STREAM)
+        return [column for place, column in enumerate(self.columns) if drawn >> place & 1]
 
 
 __all__ = ["HiddenWordSamples", "HiddenWords", "hide_words", "mark_of"]
