@@ -8,11 +8,12 @@ import pytest
 import torch
 from peft import AutoPeftModelForCausalLM, PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from heygen_hf.tasks import run_recipe
-from heygen_hf.tasks.adapters import usage_of_adapters
+from heygen_hf.tasks.adapters import load_adapters, usage_of_adapters
 from heygen_hf.tasks.recipe import load_recipe
+from heygen_hf.tasks.text.classification import evaluate as evaluate_classifier
 from heygen_hf.tasks.text.language_modeling import build, evaluate
 
 RECIPES = Path(__file__).parents[3] / "recipes" / "text"
@@ -129,3 +130,31 @@ def test_the_other_methods_run_from_a_recipe(method, work, capsys) -> None:
 def test_a_base_is_needed(work) -> None:
     with pytest.raises(ValueError, match=r"random weights: set model\.pretrained"):
         adapt(work, "nothing", "model.pretrained=null")
+
+
+@pytest.mark.parametrize("method", ["lora", "prefix_tuning"])
+def test_a_classifier_on_the_language_model(method, work) -> None:
+    values = [f"model.pretrained={work / 'base'}", f"peft.method={method}", "data.repeated=keep"]
+    for split, numbers in (("train", range(10)), ("validation", range(10, 12)), ("test", range(12, 16))):
+        rows = [
+            {"text": f"the {animal} sees number {number}", "label": size}
+            for number in numbers
+            for animal, size in (("cat", "small"), ("horse", "large"), ("bird", "small"), ("cow", "large"))
+        ]
+        (work / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        values.append(f"data.{split}={work / split}.jsonl")
+    values += ["training.max_steps=30", "training.per_device_train_batch_size=8", "training.disable_tqdm=true"]
+    values += ["training.optimizer=adamw", "training.learning_rate=3e-2", "training.warmup_steps=1"]
+    if method == "prefix_tuning":  # Trainer's own label smoothing fails on a prefix
+        values.append("training.label_smoothing_factor=0.0")
+    values += ["data.crop_share=0.0", "data.token_dropout=0.0", "evaluation.baseline=false"]
+    dropped = (RECIPES / "classification.yaml").read_text().partition("model:")
+    (work / "recipe.yaml").write_text(dropped[0] + dropped[2][dropped[2].index("\ndata:") :])
+    run = run_recipe(work / "recipe.yaml", [*values, f"output_dir={work / f'classifier_{method}'}"]).folder
+    figure = json.loads((run / "metrics.json").read_text())["figures"][0]
+    assert figure["value"] > 0.7
+    assert any("score" in name for name in weights(run))  # its head is new and learns with the adapter
+    evaluate_classifier(run)
+    assert json.loads((run / "metrics.json").read_text())["figures"][0]["value"] == figure["value"]
+    model = load_adapters(AutoModelForSequenceClassification, run)
+    assert set(model.config.id2label.values()) == {"small", "large"}
