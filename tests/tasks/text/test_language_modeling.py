@@ -85,6 +85,10 @@ def test_a_run_learns_and_its_folder_loads_generates_and_measures_the_same(tiny,
         generated = model.generate(**prompt, max_new_tokens=6, **options)
         assert tokenizer.decode(generated[0], skip_special_tokens=True).startswith("Expression")
 
+    train = json.loads((folder / "run.json").read_text())["reports"]["train"]
+    assert train["num_rows"] == train["num_used"] + train["num_set_apart"] + train["num_repeated"]
+    assert train["tokenized"]["num_documents"] == train["num_used"]
+
     # 4. Measured anew from the folder alone, it is the same model, and the card says so.
     again = figures_of(evaluate(folder))
     assert again["bits per byte"]["value"] == pytest.approx(bits["value"], rel=1e-3)

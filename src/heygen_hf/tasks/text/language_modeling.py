@@ -66,7 +66,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     for split, documents in (("train", splits.train.shuffle(seed=recipe.seed)), ("validation", splits.validation)):
         report = TextReport()
         rows[split] = packed_rows(documents, tokenizer, data=data, packing=packing, report=report)
-        splits.reports[split] |= {name: value for name, value in report.to_dict().items() if name != "num_documents"}
+        splits.reports[split]["tokenized"] = report.to_dict()
 
     def build_model() -> PreTrainedModel:
         return build_text_model(
