@@ -183,19 +183,11 @@ def video_mae(tmp_path: Path) -> Path:
 NO_CONV = [value for value in TINY if not value.startswith("model.")]
 
 
-def pretrained_recipe(tmp_path: Path, folder: Path) -> Path:
-    text = RECIPE.read_text()
-    start, end = text.index("model:"), text.index("data:\n")
-    path = tmp_path / "recipe.yaml"
-    path.write_text(f"{text[:start]}model: {{pretrained: {folder}}}\n{text[end:]}")
-    return path
-
-
 def test_a_transformers_model_is_fine_tuned(columns_folder, video_mae, tmp_path, capsys) -> None:
-    recipe = pretrained_recipe(tmp_path, video_mae)
-    values = [*NO_CONV, f"data.train={columns_folder}", f"data.cache_dir={tmp_path / 'cache'}"]
+    start = ["model=null", f"model.pretrained={video_mae}"]
+    values = [*NO_CONV, *start, f"data.train={columns_folder}", f"data.cache_dir={tmp_path / 'cache'}"]
     values += [f"output_dir={tmp_path / 'run'}", "data.label_columns=[colour]", "training.max_steps=2"]
-    run = run_recipe(recipe, values)
+    run = run_recipe(RECIPE, values)
     assert "its last layer starts anew" in capsys.readouterr().out
     model = AutoModelForVideoClassification.from_pretrained(run.folder)
     assert isinstance(model, VideoMAEForVideoClassification)
@@ -206,16 +198,17 @@ def test_a_transformers_model_is_fine_tuned(columns_folder, video_mae, tmp_path,
 
     # on top of that run the classes are the same, and so is the head
     capsys.readouterr()
-    again = build(load_recipe(pretrained_recipe(tmp_path, run.folder), values), exported=None, is_main=False)
+    further = load_recipe(RECIPE, [*values, f"model.pretrained={run.folder}"])
+    again = build(further, exported=None, is_main=False)
     assert torch.equal(again.build_model().classifier.weight, model.classifier.weight)
     assert "starts anew" not in capsys.readouterr().out
 
     with pytest.raises(ValueError, match=r"4 frames of 8x8 .*num_frames=4, image_size=16"):
         build(
-            load_recipe(recipe, [*values, "processor.height=8", "processor.width=8"]), exported=None, is_main=False
+            load_recipe(RECIPE, [*values, "processor.height=8", "processor.width=8"]), exported=None, is_main=False
         ).build_model()
     with pytest.raises(ValueError, match=r"model\.hidden_sizes is a field of the convolutional encoder"):
-        build(load_recipe(recipe, [*values, "model.hidden_sizes=[4]"]), exported=None, is_main=False).build_model()
+        build(load_recipe(RECIPE, [*values, "model.hidden_sizes=[4]"]), exported=None, is_main=False).build_model()
 
 
 @pytest.mark.parametrize(
