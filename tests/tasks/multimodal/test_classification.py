@@ -1,15 +1,13 @@
 import json
 import math
 import wave
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import torch
 
-from heygen_hf.data import decode_video, render_moving_digits
+from heygen_hf.data import decode_video, render_moving_digits, write_video
 from heygen_hf.data.recordings import decode_recording
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForClassification
 from heygen_hf.processing import VideoProcessor
@@ -234,14 +232,16 @@ def test_the_sound_tracks_of_clips_are_learnt_from(tmp_path: Path) -> None:
     rows = []
     for number in range(12):
         pitch = None if number == 0 else (400, 1500)[number % 2]
-        write_clip(tmp_path / "train" / f"{number}.mp4", pitch=pitch, shade=20 * number)
+        frames = np.full((8, 3, 32, 32), 20 * number, dtype=np.uint8)
+        sound = {} if pitch is None else {"audio": tone(pitch, 1.0), "sampling_rate": RATE}
+        write_video(tmp_path / "train" / f"{number}.mp4", frames, frame_rate=8, **sound)
         rows.append({"file_name": f"{number}.mp4", "text": "a grey clip", "sound": ("low", "high")[number % 2]})
     (tmp_path / "train" / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    sizes = "num_mel_bins: 16, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2"
-    sound = f"model.audio_config={{sampling_rate: 8000, {sizes}}}"
+    audio_config = "num_mel_bins: 16, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2"
+    audio_config = f"model.audio_config={{sampling_rate: 8000, {audio_config}}}"
     parts = build_parts(
         tmp_path,
-        sound,
+        audio_config,
         "data.label_columns=[sound]",
         f"data.validation={tmp_path / 'train'}",
         "data.augmentation=null",
@@ -256,22 +256,3 @@ def test_the_sound_tracks_of_clips_are_learnt_from(tmp_path: Path) -> None:
     figures = {figure.name: figure.value for figure in parts.measure(fit(parts, steps=30, rows=range(1, 12)))}
     assert figures["sound"] >= 11 / 12
     assert figures["sound without sound"] < 0.8
-
-
-def write_clip(path: Path, *, pitch: float | None, shade: int) -> None:
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=8)
-        video.width, video.height, video.pix_fmt = 32, 32, "yuv420p"
-        sound = None if pitch is None else container.add_stream("aac", rate=RATE, layout="mono")
-        for number in range(8):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), shade, dtype=np.uint8), format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, 8)
-            container.mux(video.encode(frame))
-        container.mux(video.encode())
-        if sound is not None and pitch is not None:
-            samples = tone(pitch, 1.0)
-            for start in range(0, len(samples), 1024):
-                frame = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], format="fltp", layout="mono")
-                frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), start
-                container.mux(sound.encode(frame))
-            container.mux(sound.encode())

@@ -254,7 +254,7 @@ print(model.class_names(model(audio_values=samples[None]).logits))
 """
 
 TASK = ModelTask(name="multimodal_classification", build=build, pipeline_tag="video-classification")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS: dict[str, Any] = {
     "model": FusionModelSection,
     "data": ClassificationDataSection,
@@ -264,4 +264,4 @@ SECTIONS: dict[str, Any] = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "column_accuracy", "evaluate", "measure", "run"]
+__all__ = ["SECTIONS", "TASK", "build", "column_accuracy", "evaluate", "measure", "plan", "run"]

@@ -135,7 +135,7 @@ def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool
         captions=data.captions,
         reports=reports | data.reports,
         source=data.source,
-        num_workers=data.num_workers if section.recordings or sampling_rate is None else max(data.num_workers, 2),
+        num_workers=_num_workers(section, data.num_workers, decodes_sound="audio_sampling_rate" in options),
         note=note,
     )
 
@@ -237,6 +237,11 @@ def _open_recordings(
         recordings, test_takes=section.test_takes, test_share=section.test_share, seed=seed
     )
     return (recordings.select(train), recordings.select(test)), report, how
+
+
+def _num_workers(section: MultimodalDataSection, default: int, *, decodes_sound: bool) -> int:
+    """Sound tracks are decoded whenever a clip is drawn, which other processes do beside the training."""
+    return max(default, 2) if decodes_sound and section.num_workers is None else default
 
 
 def _with_captions(clips: VideoClipDataset) -> VideoClipDataset:

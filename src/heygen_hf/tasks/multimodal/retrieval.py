@@ -238,7 +238,7 @@ print(dict(zip(texts, model.zero_shot(texts, tokenizer=tokenizer, **clip)[0].tol
 """
 
 TASK = ModelTask(name="video_text_retrieval", build=build, pipeline_tag="zero-shot-classification")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": FusionModelSection,
     "data": MultimodalDataSection,
@@ -248,4 +248,14 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "RetrievalEvaluationSection", "build", "embed_clips", "evaluate", "measure", "run"]
+__all__ = [
+    "SECTIONS",
+    "TASK",
+    "RetrievalEvaluationSection",
+    "build",
+    "embed_clips",
+    "evaluate",
+    "measure",
+    "plan",
+    "run",
+]
