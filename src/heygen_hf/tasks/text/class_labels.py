@@ -93,14 +93,21 @@ def config_of_classes(class_names: Sequence[str]) -> dict[str, dict]:
 def _kind(labels: Sequence[Any], split: str, column: str) -> str:
     if not labels:
         raise ValueError(f"the {split} split has no label in {column!r}; check the data")
-    if all(isinstance(label, str) for label in labels):
-        return "names"
     for place, label in enumerate(labels):
-        if not isinstance(label, int) or isinstance(label, bool):
+        if not isinstance(label, str | int) or isinstance(label, bool):
             raise ValueError(
                 f"label {place} of the {split} split is {label!r} in {column!r}; expected a name each, or a class "
                 "number each"
             )
+    of_names = [isinstance(label, str) for label in labels]
+    if any(of_names):
+        if not all(of_names):
+            name, number = labels[of_names.index(True)], labels[of_names.index(False)]
+            raise ValueError(
+                f"labels of the {split} split are names and numbers ({name!r} and {number!r}) in {column!r}; give "
+                "one of them"
+            )
+        return "names"
     return "numbers"
 
 

@@ -289,8 +289,8 @@ def _hold_out(
     if not kept or not held_out:
         lacking = "to hold out" if kept else "to train on"
         raise ValueError(
-            f"data.{split}_share={share} of {len(names)} groups of rows leaves nothing {lacking}; name a "
-            f"data.{split}, or change the share"
+            f"data.{split}_share={share} of {len(names)} groups of rows leaves nothing {lacking} (groups "
+            f"that are mostly a copy of others stay with them); name a data.{split}, or change the share"
         )
     apart = {names[number] for number in held_out}
     return [row for row in rows if row["group"] not in apart], [row for row in rows if row["group"] in apart]
