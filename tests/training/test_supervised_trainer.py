@@ -7,7 +7,11 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerForSequenceClassification
+from heygen_hf.models.text_transformer import (
+    TextTransformerConfig,
+    TextTransformerForCausalLM,
+    TextTransformerForSequenceClassification,
+)
 from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
 
 
@@ -135,3 +139,27 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
         next(trainer.model.parameters()).fill_(float("nan"))
     with pytest.raises(ValueError, match="lower the learning rate"):
         trainer.train()
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_smoothed_labels_of_a_language_model_are_those_of_the_next_token(tmp_path: Path, accumulation: int) -> None:
+    torch.manual_seed(0)
+    model = TextTransformerForCausalLM(
+        TextTransformerConfig(vocab_size=20, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+    )
+    ids = torch.stack([Sequences()[i]["input_ids"] for i in range(4)])
+    logits = model(ids).logits[:, :-1]
+    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), label_smoothing=0.2)
+    arguments = SupervisedTrainingArguments(
+        output_dir=str(tmp_path),
+        eval_strategy="no",
+        label_smoothing_factor=0.2,
+        gradient_accumulation_steps=accumulation,
+        precision="fp32",
+    )
+    trainer = SupervisedTrainer(model, arguments, train_dataset=Sequences(), data_collator=collate)
+    batch = {"input_ids": ids, "labels": ids}
+    loss = trainer.compute_loss(model.train(), dict(batch), num_items_in_batch=torch.tensor(20))
+    torch.testing.assert_close(loss, expected)
+    plain = trainer.compute_loss(model.eval(), dict(batch))
+    torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))

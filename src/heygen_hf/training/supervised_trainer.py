@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from heygen_hf.training.base_trainer import BaseTrainer
@@ -39,13 +40,59 @@ class SupervisedTrainer(BaseTrainer):
         self._eval_collator = eval_collator
         self._tokens_of = count_tokens or _tokens_of_mask
         super().__init__(model, args, **options)
+        # Trainer's smoother would also smooth the validation loss.
+        self._smoothing, self.label_smoother = args.label_smoothing_factor, None
+        inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._shifts = type(inner).__name__.endswith(("ForCausalLM", "LMHeadModel"))
+        if (
+            self._smoothing
+            and getattr(model, "active_peft_config", None)
+            and model.active_peft_config.is_prompt_learning
+        ):
+            raise ValueError(
+                f"label_smoothing_factor={self._smoothing} does not go with prefix tuning, whose model makes its own "
+                "labels for the prefix; set training.label_smoothing_factor=0."
+            )
 
-    def compute_loss(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
         if model.training:
             samples = next(value.shape[0] for value in inputs.values() if isinstance(value, torch.Tensor))
             processes = self.accelerator.num_processes
             self.throughput.add(samples=samples * processes, tokens=self._tokens_of(inputs) * processes)
-        return super().compute_loss(model, inputs, *args, **kwargs)
+            if self._smoothing:
+                loss, outputs = self._smoothed_loss(model, inputs, num_items_in_batch)
+                return (loss, outputs) if return_outputs else loss
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _smoothed_loss(
+        self, model: nn.Module, inputs: dict[str, Any], num_items: torch.Tensor | int | None
+    ) -> tuple[torch.Tensor, Any]:
+        """Cross-entropy with `args.label_smoothing_factor`; Trainer's own knows by name which models shift labels."""
+        labels = inputs["labels"]
+        outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
+        logits = outputs.logits
+        if labels.ndim != logits.ndim - 1 or labels.is_floating_point():
+            raise ValueError(
+                f"label_smoothing_factor is for one class a place, and these are labels {tuple(labels.shape)} for "
+                f"logits {tuple(logits.shape)}; set it to 0 (the multimodal heads have model.label_smoothing)."
+            )
+        if self._shifts:
+            logits, labels = logits[:, :-1], labels[:, 1:]
+        logits, labels = logits.flatten(0, -2).float(), labels.flatten()
+        whole = num_items is not None and self.model_accepts_loss_kwargs
+        loss = F.cross_entropy(
+            logits,
+            labels,
+            label_smoothing=self._smoothing,
+            reduction="sum" if whole else "mean",
+        )
+        return loss / num_items if whole else loss, outputs
 
     def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
         if self._eval_collator is None:

@@ -106,7 +106,7 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         if "validation" not in tables:
             said.append("no data.validation: streamed clips are not split, so there is no validation loss")
     if "test" not in tables and section.label_columns:
-        said.append("no data.test: generated videos are judged against the validation clips")
+        said.append("no data.test: the final figures are measured with the validation clips")
     for split, table in tables.items():
         clips[split], reports[split] = prepare_clips(table, **options)
         if split == "train":

@@ -12,6 +12,11 @@ def write_model_card(folder: RunFolder, recipe: Recipe, parts: TaskParts, *, pip
     facts, metrics = read_json(folder.facts), read_json(folder.metrics)
     reports = facts.get("reports", {})
     skipped = [row for report in reports.values() for row in report.get("skipped", ())]
+    usage = parts.usage
+    if recipe.peft is not None and not recipe.peft.merge:
+        from heygen_hf.tasks.adapters import usage_of_adapters
+
+        usage = usage_of_adapters(usage)
     notes = [note for note in (recipe.hub.data_description, parts.data_note) if note]
     write_card(
         folder.path,
@@ -35,7 +40,7 @@ def write_model_card(folder: RunFolder, recipe: Recipe, parts: TaskParts, *, pip
             metrics=figures_from_json(metrics.get("figures", [])),
             metrics_file="metrics.json" if metrics else None,
             validation_loss=facts.get("validation_loss"),
-            usage=parts.usage,
+            usage=usage,
             limits=recipe.hub.limits,
             licence=recipe.hub.license,
         ),

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import PrinterCallback
@@ -33,7 +34,7 @@ def plan_model_task(task: "ModelTask", recipe: Recipe, *, measure: bool = True) 
     quiet = {"eval_strategy": "no", "save_strategy": "no", "disable_tqdm": True, "report_to": "none"}
     training = recipe.training | quiet | {"max_steps": _STEPS_MEASURED, "compile_blocks": "never"}
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = build_arguments(dataclasses.replace(recipe, training=training), RunFolder(scratch))
+        arguments = build_arguments(dataclasses.replace(recipe, training=training), RunFolder(Path(scratch)))
         arguments.dataloader_num_workers = parts.num_workers
         set_seed(recipe.seed)
         model = build_model(parts, recipe)

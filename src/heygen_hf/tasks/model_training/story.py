@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from accelerate.utils import extract_model_from_parallel
 from torch.utils.data import Subset
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
@@ -92,7 +93,9 @@ def run_model_task(
     # Figures of other weights must not stand beside these.
     folder.metrics.unlink(missing_ok=True)
     with trainer.ema_weights():
-        model = export_model(trainer.model, folder, processors=parts.processors, peft=recipe.peft)
+        # Accelerate's autocast around `forward` is training's: figures are those of the model as it will be loaded.
+        model = extract_model_from_parallel(trainer.model, keep_fp32_wrapper=False)
+        model = export_model(model, folder, processors=parts.processors, peft=recipe.peft)
         write_json(folder.facts, facts)
 
         # 5. Figures.
