@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import av
 
 # The rates that AAC has names for; any other would have to be resampled, which is the caller's choice to make.
-_AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _AAC_BITS_PER_SAMPLE = 6  # the most the format allows for one channel: speech comes back with the loudness it had
 _MOST_AAC_BITS_PER_SECOND = 128_000
 
@@ -87,7 +87,7 @@ def write_video(
                 frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_pixels), format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-            if track is not None:
+            if track is not None and sound is not None:
                 _write_audio(container, track, sound)
         os.replace(partial, path)
     finally:
@@ -108,8 +108,8 @@ def _checked_audio(audio: torch.Tensor | np.ndarray | None, sampling_rate: int |
         )
     if not np.isfinite(samples).all():
         raise ValueError("audio has samples that are not finite; expected numbers in [-1, 1]")
-    if sampling_rate not in _AAC_RATES:
-        known = ", ".join(map(str, _AAC_RATES))
+    if sampling_rate not in AAC_RATES:
+        known = ", ".join(map(str, AAC_RATES))
         raise ValueError(f"sampling_rate is {sampling_rate}; AAC has {known}: resample the audio to one of them")
     return np.clip(samples, -1, 1).astype(np.float32)
 
