@@ -9,6 +9,8 @@ from heygen_hf.training.ema import ExponentialMovingAverage
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
 from heygen_hf.training.supervised_arguments import SupervisedTrainingArguments
 from heygen_hf.training.supervised_trainer import SupervisedTrainer
+from heygen_hf.training.video_autoencoder_arguments import VideoAutoencoderTrainingArguments
+from heygen_hf.training.video_autoencoder_trainer import VideoAutoencoderTrainer
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 from heygen_hf.training.video_generation_trainer import VideoGenerationTrainer
 
@@ -21,6 +23,8 @@ __all__ = [
     "SampleVideos",
     "SupervisedTrainer",
     "SupervisedTrainingArguments",
+    "VideoAutoencoderTrainer",
+    "VideoAutoencoderTrainingArguments",
     "VideoGenerationTrainer",
     "VideoGenerationTrainingArguments",
     "compile_blocks",
