@@ -34,6 +34,7 @@ from heygen_hf.data.sources import (
 )
 from heygen_hf.data.text import (
     TextCollator,
+    build_byte_pair_tokenizer,
     build_character_tokenizer,
     build_tokenizer,
     check_captions,
@@ -72,6 +73,7 @@ __all__ = [
     "VideoShards",
     "VideoSource",
     "VideoTextCollator",
+    "build_byte_pair_tokenizer",
     "build_character_tokenizer",
     "build_tokenizer",
     "check_captions",

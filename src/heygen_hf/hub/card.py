@@ -100,7 +100,7 @@ def _header(facts: CardFacts) -> str:
             metric_args=_provenance(metric),
         )
         for metric in facts.metrics
-        if metric.value is not None
+        if metric.value is not None and not metric.is_baseline
     ]
     data = ModelCardData(
         library_name="diffusers" if facts.usage is None else "transformers",

@@ -19,6 +19,8 @@ class MetricResult:
         unit: "share" (shown as a percentage), or a unit such as "dB"; "" for a bare number.
         metric_type: the metric's identifier on the Hub.
         note: anything a reader must know to read the figure.
+        is_baseline: of something else on the same data, to compare with: in the card's table, not among the model's
+            results in its header.
     """
 
     name: str
@@ -30,6 +32,7 @@ class MetricResult:
     unit: str = "share"
     metric_type: str = "accuracy"
     note: str | None = None
+    is_baseline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

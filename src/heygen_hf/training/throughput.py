@@ -50,11 +50,10 @@ class ThroughputMeter:
     def read(self) -> dict[str, float]:
         """Figures since the last reading; then counts anew."""
         seconds = max(time.perf_counter() - self._started - self._excluded_seconds, 1e-9)
-        figures = {
-            "samples_per_second": round(self._samples / seconds, 2),
-            "tokens_per_second": round(self._tokens / seconds, 1),
-            "padding_share": round(self._padding_tokens / max(1, self._tokens), 4),
-            "data_wait_share": round(self._waiting_seconds / seconds, 4),
-        }
+        figures = {"samples_per_second": round(self._samples / seconds, 2)}
+        if self._tokens:  # a convolution has none
+            figures["tokens_per_second"] = round(self._tokens / seconds, 1)
+            figures["padding_share"] = round(self._padding_tokens / self._tokens, 4)
+        figures["data_wait_share"] = round(self._waiting_seconds / seconds, 4)
         self.reset()
         return figures

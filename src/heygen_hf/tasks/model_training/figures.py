@@ -51,7 +51,10 @@ def print_figures(figures: list[MetricResult]) -> None:
 
 def figures_to_json(figures: list[MetricResult]) -> list[dict[str, Any]]:
     """What `metrics.json` holds."""
-    return [{name: value for name, value in asdict(figure).items() if value is not None} for figure in figures]
+    return [
+        {name: value for name, value in asdict(figure).items() if value is not None and value is not False}
+        for figure in figures
+    ]
 
 
 def figures_from_json(entries: list[dict[str, Any]]) -> list[MetricResult]:

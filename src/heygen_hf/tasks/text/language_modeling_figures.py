@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -88,7 +89,8 @@ def measure_language_model(
 
 
 def _baselines(training_texts: Sequence[str], texts: Sequence[str], *, order: int, every: str) -> list[MetricResult]:
-    held_out = {"count": len(texts), "group": "held-out documents", "unit": "bits/byte", "metric_type": "bits_per_byte"}
+    held_out: dict[str, Any] = {"count": len(texts), "group": "held-out documents", "is_baseline": True}
+    held_out |= {"unit": "bits/byte", "metric_type": "bits_per_byte"}
     names = f"bits per byte of a byte {order}-gram", "bits per byte of xz"
     size = sum(len(text) for text in training_texts)
     if size > _MOST_BASELINE_BYTES:
