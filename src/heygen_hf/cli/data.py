@@ -46,6 +46,42 @@ def moving_digits(
     typer.echo(f"moving digits: {folder}")
 
 
+@data_app.command("talking-faces")
+def talking_faces(
+    output_dir: Annotated[Path, typer.Option(help="The folder to write: train/, validation/ and test/.")],
+    speech_dir: Annotated[
+        Path | None, typer.Option(help="A folder of recordings (.wav, .flac …) to speak; else speech is made up.")
+    ] = None,
+    num_train: Annotated[int | None, typer.Option(help="Training clips.", min=1)] = None,
+    num_validation: Annotated[int | None, typer.Option(help="Validation clips.", min=1)] = None,
+    num_test: Annotated[int | None, typer.Option(help="Test clips.", min=1)] = None,
+    num_identities: Annotated[int | None, typer.Option(help="Different faces, 80 % for training.", min=3)] = None,
+    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.", min=1)] = None,
+    num_frames: Annotated[int | None, typer.Option(help="Frames a clip.", min=1)] = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second.")] = None,
+    sampling_rate: Annotated[int | None, typer.Option(help="Samples a second of the sound.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same files.", min=0)] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")] = False,
+) -> None:
+    """Render drawn faces that speak: .mp4 files with sound, whose mouths open as the speech is loud."""
+    from heygen_hf.data.talking_faces import render_talking_faces
+
+    options = {
+        "num_train": num_train,
+        "num_validation": num_validation,
+        "num_test": num_test,
+        "num_identities": num_identities,
+        "image_size": image_size,
+        "num_frames": num_frames,
+        "frame_rate": frame_rate,
+        "sampling_rate": sampling_rate,
+        "seed": seed,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    folder = render_talking_faces(output_dir, speech_dir=speech_dir, overwrite=overwrite, **given)
+    typer.echo(f"talking faces: {folder}")
+
+
 @data_app.command("cache")
 def cache(
     recipe: Annotated[Path, typer.Argument(help="A recipe that names model.autoencoder, model.text_encoder or both.")],

@@ -16,7 +16,7 @@ from heygen_hf.data.talking_faces.loudness import FULL_LOUDNESS, speech_level
 from heygen_hf.data.talking_faces.synthetic_speech import synthesize_speech
 from heygen_hf.processing import shuffled
 
-_NUM_SYNTHETIC = 600
+_NUM_SYNTHETIC = 400
 _SILENT_LEVEL = 0.001  # -60 dB of full scale
 _MIN_SECONDS = 0.1  # shorter than any word
 _MAX_SECONDS = 30.0

@@ -38,9 +38,12 @@ def _vowel(draws: np.random.Generator, pitch: float, sampling_rate: int) -> np.n
     phase = 2 * np.pi * np.cumsum(np.linspace(pitch * 1.05, pitch * 0.92, length)) / sampling_rate
     formants = np.array(_VOWELS[draws.integers(len(_VOWELS))]) * draws.uniform(0.92, 1.08)
     sound = np.zeros(length)
+    turn = np.exp(1j * phase)  # its powers are the harmonics, at the price of a product each
+    tone = np.ones_like(turn)
     for harmonic in range(1, int(min(_HIGHEST, 0.45 * sampling_rate) / pitch) + 1):
+        tone *= turn
         gains = 1 / (1 + np.square((harmonic * pitch - formants) / _BANDWIDTHS))
-        sound += (gains @ (1.0, 0.5, 0.25) + 0.01) / np.sqrt(harmonic) * np.sin(harmonic * phase)
+        sound += (gains @ (1.0, 0.5, 0.25) + 0.01) / np.sqrt(harmonic) * tone.imag
     return _faded(sound / abs(sound).max(), sampling_rate)
 
 
