@@ -1,6 +1,7 @@
 """The autoencoder that a recipe describes, and whether its clips fit it."""
 
 import inspect
+import math
 from typing import Any
 
 import torch
@@ -25,10 +26,13 @@ def build_autoencoder(section: ModelSection) -> nn.Module:
         return load_autoencoder(section.pretrained).float()
     cls = autoencoder_class(section)
     try:
-        return cls(**_options(section, cls))
+        autoencoder = cls(**_options(section, cls))
     except (ValueError, TypeError, IndexError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"model.options do not make an {section.class_name}: {reason}") from error
+    if section.initial_std is not None:
+        _start_near_the_mean(autoencoder, section.initial_std)
+    return autoencoder
 
 
 def autoencoder_class(section: ModelSection) -> Any:
@@ -59,6 +63,16 @@ def size_of_latents(recipe: Recipe, autoencoder: nn.Module) -> LatentSize:
         return latent_size(autoencoder, num_frames=processor.num_frames, height=processor.height, width=processor.width)
     except ValueError as error:
         raise ValueError(f"section processor: {error}") from error
+
+
+@torch.no_grad()
+def _start_near_the_mean(autoencoder: Any, std: float) -> None:
+    """Let the layer that gives the posterior's log variance, channels after the means, start at this spread."""
+    layer = getattr(autoencoder, "quant_conv", None) or autoencoder.encoder.conv_out
+    layer = getattr(layer, "conv", layer)
+    channels = autoencoder.config.get("z_dim") or autoencoder.config.get("latent_channels")
+    layer.weight[channels:] *= 0.1
+    layer.bias[channels:] = 2 * math.log(std)
 
 
 def _options(section: ModelSection, cls: Any) -> dict[str, Any]:

@@ -23,11 +23,14 @@ class ModelSection:
             or AutoencoderKL, which takes each frame as an image.
         options: of its constructor; what is left out has the class's default.
         pretrained: a folder or Hub repository (or a pipeline with one) to start from, in place of both.
+        initial_std: spread of a fresh autoencoder's posterior; a random one's is about 1, noise in which the first
+            pictures drown. None leaves it.
     """
 
     class_name: str = "AutoencoderKLWan"
     options: dict[str, Any] = field(default_factory=dict)
     pretrained: str | None = None
+    initial_std: float | None = 0.05
 
     def __post_init__(self) -> None:
         if self.pretrained is not None and self.options:
@@ -35,6 +38,8 @@ class ModelSection:
                 f"options describe a fresh autoencoder, and pretrained={self.pretrained} is one: leave out "
                 f"{', '.join(self.options)}"
             )
+        if self.initial_std is not None and self.initial_std <= 0:
+            raise ValueError(f"initial_std must be above 0, or null, got {self.initial_std}")
 
 
 @dataclass(kw_only=True)
