@@ -8,13 +8,17 @@ from heygen_hf.data.clips.prepare import prepare_clips
 from heygen_hf.data.clips.repeated import RepeatedClips
 from heygen_hf.data.clips.streamed import StreamedClipDataset
 from heygen_hf.data.clips.subset import ClipSubset
+from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator, TextTargets
 
 __all__ = [
+    "AnswerNumbers",
     "ClipOptions",
     "ClipSubset",
     "EncodedClips",
     "RepeatedClips",
     "StreamedClipDataset",
+    "TextTargetCollator",
+    "TextTargets",
     "VideoClipDataset",
     "VideoTextCollator",
     "class_names",

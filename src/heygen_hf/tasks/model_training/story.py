@@ -9,11 +9,11 @@ from accelerate.utils import extract_model_from_parallel
 from torch.utils.data import Subset
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
-from heygen_hf.data import RepeatedClips
 from heygen_hf.tasks.model_training.card import write_model_card
 from heygen_hf.tasks.model_training.export import export_model
 from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
 from heygen_hf.tasks.model_training.parts import TaskParts
+from heygen_hf.tasks.model_training.repeated_rows import repeated
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.recipe_defaults import declared_defaults
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
@@ -140,7 +140,7 @@ def at_least_a_step(dataset: Any, arguments: SupervisedTrainingArguments) -> Any
     if times == 1:
         return dataset
     print(f"{len(dataset)} samples are fewer than a step of {per_step}: each is drawn {times} times an epoch.")
-    return RepeatedClips(dataset, times=times)
+    return repeated(dataset, times=times)
 
 
 def _evenly_spread(dataset: Any, most: int | None) -> Any:
