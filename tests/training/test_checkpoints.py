@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig
+from heygen_hf.models.text_transformer import TextTransformerConfig
 from heygen_hf.models.video_transformer import VideoTransformerConfig
 from heygen_hf.training import newest_checkpoint
 from heygen_hf.training.checkpoints import (
@@ -57,3 +59,19 @@ def test_another_architecture_is_refused_by_the_field_that_differs(checkpoint: P
     check_same_architecture(checkpoint, VideoTransformerConfig(hidden_size=32, num_attention_heads=2))
     with pytest.raises(ValueError, match="hidden_size is 32, the recipe's is 64"):
         check_same_architecture(checkpoint, VideoTransformerConfig(hidden_size=64, num_attention_heads=2))
+
+
+def test_parts_of_a_model_are_compared_by_what_they_are(tmp_path: Path) -> None:
+    def fusion(hidden_size: int) -> MultimodalFusionConfig:
+        text = TextTransformerConfig(vocab_size=20, hidden_size=hidden_size, num_hidden_layers=1, num_attention_heads=2)
+        return MultimodalFusionConfig(text_config=text, hidden_size=16, num_attention_heads=2)
+
+    saved = json.loads(fusion(32).to_json_string(use_diff=False))
+    # What a save writes into the parts, and no architecture is.
+    saved["text_config"] |= {"dtype": "float32", "architectures": ["TextTransformerModel"], "_name_or_path": "x"}
+    checkpoint = tmp_path / "checkpoint-1"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").write_text(json.dumps(saved))
+    check_same_architecture(checkpoint, fusion(32))
+    with pytest.raises(ValueError, match="text_config"):
+        check_same_architecture(checkpoint, fusion(64))

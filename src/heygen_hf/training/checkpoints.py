@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedConfig
 
@@ -64,14 +65,23 @@ def check_same_architecture(checkpoint: Path, config: PreTrainedConfig) -> None:
     file = checkpoint / "config.json"
     saved = json.loads(file.read_text()) if file.is_file() else {}
     ours = json.loads(config.to_json_string(use_diff=False))
-    for name, value in saved.items():
-        if name in _NOT_ARCHITECTURE or name.startswith("_"):
-            continue
-        if ours.get(name) != value:
+    for name, value in _architecture(saved).items():
+        if not _same(value, ours.get(name)):
             raise ValueError(
                 f"{checkpoint.name} is of another model: its {name} is {value!r}, the recipe's is {ours.get(name)!r}. "
                 "Resume with its own recipe or start anew in another output_dir."
             )
+
+
+def _architecture(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in _NOT_ARCHITECTURE and not name.startswith("_")}
+
+
+def _same(saved: Any, ours: Any) -> bool:
+    """Whether all that was saved is as it is now; within the configurations of a model's parts too."""
+    if isinstance(saved, dict) and isinstance(ours, dict):
+        return all(_same(value, ours.get(name)) for name, value in _architecture(saved).items())
+    return saved == ours
 
 
 def newest_checkpoint(checkpoints: Path) -> tuple[Path | None, list[str]]:
