@@ -58,10 +58,10 @@ def run_model_task(
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
     model = build_model(parts, recipe)
+    recipe = replace(recipe, training={**declared_defaults(SupervisedTrainingArguments), **recipe.training})
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
-        training = {**declared_defaults(SupervisedTrainingArguments), **recipe.training}
-        write_text(folder.recipe, resolved_yaml(replace(recipe, training=training)))
+        write_text(folder.recipe, resolved_yaml(recipe))
 
     # 3. Trainer.
     trainer = SupervisedTrainer(
