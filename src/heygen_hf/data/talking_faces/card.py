@@ -24,9 +24,14 @@ nods come now and then, whatever is said. Caption: `a face with {{hair}} hair sp
 |---|---|---|---|
 {split_rows}
 
-No identity and no recording is in two splits. An identity is one of the {num_faces} combinations of skin ({skins}),
-hair ({hairs}), hair style ({hair_styles}), eyes ({eyes}) and face shape ({face_shapes}), so every word of an unseen one
-has been seen in training as long as there are enough of them.
+No identity and no recording is in two splits. An identity is one of the {num_faces} combinations of these words; with
+some hundred identities, every word of an unseen one has been seen in training.
+
+- skin: {skins}
+- hair: {hairs}
+- hair style: {hair_styles}
+- eyes: {eyes}
+- face shape: {face_shapes}
 
 `metadata.jsonl` in each folder: `file_name`, `text`, `identity` (a number), `skin`, `hair`, `hair_style`, `eyes`,
 `face_shape`, `recordings` (in the order they are heard; the last may be cut by the end of the clip) and
