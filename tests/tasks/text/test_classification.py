@@ -5,17 +5,14 @@ import json
 import statistics
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from datasets import Dataset
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerModel
 from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.text.classification import build, docstrings_by_module, evaluate
-from heygen_hf.tasks.text.masked_pretraining import hide_tokens, pretrain_on_hidden_tokens
 from heygen_hf.tasks.text.text_figures import tfidf_baseline
 from heygen_hf.tasks.text.text_views import TextViews
 
@@ -171,45 +168,6 @@ def test_docstrings_by_module() -> None:
     assert set(known) <= {"statistics", None}  # what repeats another docstring is left out
     assert "pydoc_data" not in labelled["label"]
     assert len(labelled) > 4000
-
-
-def test_pretraining_learns_which_words_go_together(tmp_path: Path) -> None:
-    """Every text is two equal words: what is hidden follows from the other."""
-    parts = built(tmp_path, ["x", "y"] * 20, "model.pretraining_steps=2")
-    before = built(tmp_path, ["x", "y"] * 20).build_model()
-    torch.manual_seed(0)
-    model = parts.build_model()
-    torch.manual_seed(0)
-    again = parts.build_model()
-    same = zip(model.parameters(), again.parameters(), strict=True)
-    assert all(torch.equal(one, other) for one, other in same)
-    assert not torch.equal(model.base_model.embed_tokens.weight, before.base_model.embed_tokens.weight)
-
-    config = TextTransformerConfig(
-        vocab_size=40, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, is_causal=False, pad_token_id=0
-    )
-    torch.manual_seed(0)
-    encoder = TextTransformerModel(config)
-    texts = [[word, word] for word in range(3, 40)]
-    options = {"mask_token_id": 2, "pad_token_id": 0, "seed": 0, "hidden_share": 0.2}
-    options |= {"learning_rate": 1e-2, "muon_learning_rate": 1e-2}
-    assert pretrain_on_hidden_tokens(encoder, texts, num_steps=1, **options) > 3
-    # Both words of a text are hidden sometimes, and nothing tells then.
-    assert pretrain_on_hidden_tokens(encoder, texts, num_steps=200, **options) < 2.5
-
-
-def test_hidden_tokens() -> None:
-    draw = np.random.default_rng(0)
-    rows = [[5, 6, 7, 8], [9, 10]]
-    for _ in range(50):
-        batch = hide_tokens(rows, draw, mask_token_id=2, pad_token_id=0, hidden_share=0.05)
-        ids, hidden = batch["input_ids"], batch["hidden"]
-        assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
-        assert len(batch["targets"]) == hidden.sum() >= 1
-        assert not (hidden & (batch["attention_mask"] == 0)).any()
-        whole = ids.clone()
-        whole[hidden] = batch["targets"]
-        assert whole.tolist() == [[5, 6, 7, 8], [9, 10, 0, 0]]
 
 
 def test_views_of_a_text() -> None:

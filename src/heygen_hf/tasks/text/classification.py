@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from huggingface_hub.dataclasses import strict
-from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from heygen_hf.data.python_text import load_python_documents
 from heygen_hf.data.text import TextCollator
@@ -22,7 +21,6 @@ from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text.class_folders import has_class_folders, open_class_folders
 from heygen_hf.tasks.text.class_labels import IGNORED, config_of_classes, known_names, number_labels
 from heygen_hf.tasks.text.classifier_class import classifier_class
-from heygen_hf.tasks.text.masked_pretraining import pretrain_on_hidden_tokens
 from heygen_hf.tasks.text.text_data import TextDataSection, TextSplits, prepare_text_splits, text_tokenizer
 from heygen_hf.tasks.text.text_figures import measure_text_classifier, tfidf_baseline
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
@@ -49,20 +47,6 @@ with torch.no_grad():
 best = shares.argmax().item()
 print(model.config.id2label[best], shares[best].item())
 """
-
-
-@strict
-class ClassificationModelSection(TextModelSection):
-    """[`TextModelSection`], and what comes before the labels.
-
-    Args:
-        pretraining_steps: first guess hidden tokens of the training texts, for so many steps of 64 parts of texts;
-            texts of classes that are left out take part. `resume` and `plan` do it again.
-    """
-
-    model_type = "heygen_text_classification_recipe"
-
-    pretraining_steps: int = 0
 
 
 @dataclass(kw_only=True)
@@ -123,20 +107,17 @@ class LabelledTexts:
         texts, labels: by split, "train", "validation" and "test".
         class_names: in the order of their numbers.
         splits: the documents they are from.
-        other_texts: training texts of classes that are left out.
     """
 
     texts: dict[str, list[str]]
     labels: dict[str, list[int]]
     class_names: list[str]
     splits: TextSplits
-    other_texts: list[str]
 
 
 def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """Texts, tokenizer and labels; the model is built when the story asks for it."""
     data, section = recipe.data, dict(recipe.model or {})
-    pretraining_steps = section.pop("pretraining_steps", 0)
     pretrained = section.get("pretrained")
     model_class = classifier_class(
         TextTransformerForSequenceClassification,
@@ -168,7 +149,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     collate = TextCollator(tokenizer, objective="sequence_classification")
 
     def build_model() -> PreTrainedModel:
-        model = build_text_model(
+        return build_text_model(
             model_class,
             section,
             tokenizer=tokenizer,
@@ -178,18 +159,6 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
             problem_type="single_label_classification",
             **config_of_classes(class_names),
         )
-        if pretraining_steps:
-            texts = [*labelled.texts["train"], *labelled.other_texts]
-            pretrain_on_hidden_tokens(
-                model.base_model,
-                tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"],
-                mask_token_id=_mask_token_id(tokenizer),
-                pad_token_id=tokenizer.pad_token_id,
-                num_steps=pretraining_steps,
-                seed=recipe.seed,
-                max_length=data.max_length,
-            )
-        return model
 
     def measure(model: PreTrainedModel) -> list:
         texts, labels = labelled.texts, labelled.labels
@@ -250,7 +219,8 @@ def prepare_labelled_texts(
             raise ValueError(
                 f"data.label_column is {column!r}, and the {split} split has the columns {', '.join(names)}; name one"
             )
-    other_texts = [] if data.most_classes is None else _keep_most_frequent(splits, column, data.most_classes)
+    if data.most_classes is not None:
+        _keep_most_frequent(splits, column, data.most_classes)
     class_names, labels = number_labels(
         {split: list(getattr(splits, split)[column]) for split in _SPLITS},
         column=column,
@@ -259,7 +229,7 @@ def prepare_labelled_texts(
         else None,
     )
     texts = {split: splits.texts(split) for split in _SPLITS}  # type: ignore[arg-type]
-    return LabelledTexts(texts=texts, labels=labels, class_names=class_names, splits=splits, other_texts=other_texts)
+    return LabelledTexts(texts=texts, labels=labels, class_names=class_names, splits=splits)
 
 
 def docstrings_by_module(*, label_column: str = "label") -> "datasets.Dataset":
@@ -288,9 +258,7 @@ def _with_class_folders(
     return data, openers
 
 
-def _keep_most_frequent(splits: TextSplits, column: str, most_classes: int) -> list[str]:
-    """Leave out the texts of rarer classes; the training ones among them are returned."""
-    others = []
+def _keep_most_frequent(splits: TextSplits, column: str, most_classes: int) -> None:
     counts = Counter(splits.train[column])
     kept = set(sorted(counts, key=lambda label: (-counts[label], str(label)))[:most_classes])
     for split in _SPLITS:
@@ -301,21 +269,7 @@ def _keep_most_frequent(splits: TextSplits, column: str, most_classes: int) -> l
         report = splits.reports[split]
         report["num_of_rarer_classes"] = len(documents) - len(rows)
         report["num_used"] = len(rows)
-        if split == "train":
-            left_out = sorted(set(range(len(documents))) - set(rows))
-            others = list(documents.select(left_out)[splits.text_column])
         setattr(splits, split, documents.select(rows))
-    return others
-
-
-def _mask_token_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """What stands for a hidden token: the tokenizer's own, or its end token, which no part of a text has."""
-    for number in (tokenizer.mask_token_id, tokenizer.eos_token_id):
-        if number is not None:
-            return number
-    raise ValueError(
-        "the tokenizer has neither a mask nor an end token to hide tokens with; set one, or model.pretraining_steps=0"
-    )
 
 
 def _note(data: ClassificationDataSection, labelled: LabelledTexts) -> str | None:
@@ -333,7 +287,7 @@ def _note(data: ClassificationDataSection, labelled: LabelledTexts) -> str | Non
 TASK = ModelTask(name="text_classification", build=build, pipeline_tag="text-classification")
 run, evaluate = TASK.run, TASK.evaluate
 SECTIONS = {
-    "model": ClassificationModelSection,
+    "model": TextModelSection,
     "data": ClassificationDataSection,
     "training": SupervisedTrainingArguments,
     "evaluation": ClassificationEvaluationSection,
