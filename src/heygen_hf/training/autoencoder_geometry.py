@@ -1,5 +1,6 @@
 """Which clips an autoencoder takes, and what it makes of them: found out with shapes alone, on no device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,6 +12,7 @@ from heygen_hf.pipelines.latents import encode_to_posterior, is_image_autoencode
 from heygen_hf.training.autoencoder_reconstruction import decode
 
 _FARTHEST_FRAMES, _FARTHEST_PIXELS = 16, 64
+_LARGE = 256  # pixels that every autoencoder in use divides
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,13 @@ def latent_size(autoencoder: nn.Module, *, num_frames: int, height: int, width: 
     if found is not None:
         return found
     name = type(autoencoder).__name__
-    frames = _nearest(num_frames, 1, _FARTHEST_FRAMES, lambda n: _fits(shadow, n, height, width))
-    if frames:
-        step = frames[-1] - frames[0]
+    if not _fits(shadow, num_frames, _LARGE, _LARGE):
+        frames = _nearest(num_frames, _FARTHEST_FRAMES, lambda n: _fits(shadow, n, _LARGE, _LARGE))
+        step = frames[-1] - frames[0] if frames else 0
         rule = f" takes {step}n + 1 frames" if step > 1 and (frames[0] - 1) % step == 0 else " takes others"
-        raise ValueError(
-            f"num_frames={num_frames} does not fit: {name}{rule}; the nearest are {' and '.join(map(str, frames))}."
-        )
-    sides = _nearest(height, 1, _FARTHEST_PIXELS, lambda n: _fits(shadow, _some_frames(shadow), n, n))
+        nearest = f"; the nearest are {' and '.join(map(str, frames))}" if frames else ""
+        raise ValueError(f"num_frames={num_frames} does not fit: {name}{rule}{nearest}.")
+    sides = _nearest(height, _FARTHEST_PIXELS, lambda n: _fits(shadow, num_frames, n, n))
     nearest = f"; the nearest squares are {' and '.join(map(str, sides))}" if sides else ""
     raise ValueError(
         f"clips of {num_frames} frames of {height}x{width} do not fit: {name} gives other sizes back{nearest}."
@@ -60,13 +61,9 @@ def _fits(shadow: nn.Module, num_frames: int, height: int, width: int) -> bool:
     return _round_trip(shadow, num_frames, height, width) is not None
 
 
-def _some_frames(shadow: nn.Module) -> int:
-    return 1 if is_image_autoencoder(shadow) else 17
-
-
-def _nearest(asked: int, least: int, farthest: int, fits: Any) -> list[int]:
+def _nearest(asked: int, farthest: int, fits: Callable[[int], bool]) -> list[int]:
     """The next lower and the next higher that fit, as far as they are near."""
-    below = next((n for n in range(asked - 1, max(least, asked - farthest) - 1, -1) if fits(n)), None)
+    below = next((n for n in range(asked - 1, max(1, asked - farthest) - 1, -1) if fits(n)), None)
     above = next((n for n in range(asked + 1, asked + farthest + 1) if fits(n)), None)
     return [n for n in (below, above) if n is not None]
 

@@ -42,6 +42,7 @@ def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: An
     if (folder.samples / STRIPS).is_file():
         note = "test clips: each input above its reconstruction, frames from left to right"
         samples = [SampleImage(path=f"samples/{STRIPS}", note=note)]
+        notes.append(f"samples/{STRIPS} shows test clips, each above its reconstruction.")
     write_card(
         folder.path,
         CardFacts(
