@@ -154,7 +154,7 @@ def test_questions_and_answers_of_the_metadata(work: Path) -> None:
     assert len(parts.train_dataset) == 23  # the first has no answer
     assert "1 of the training samples have no answer" in parts.data_note
     item = parts.train_dataset[0]
-    assert (item["question"], item["answer"]) == ("what colour is the digit?", item["colour"])
+    assert (item["questions"], item["answers"]) == (["what colour is the digit?"], [item["clip"]["colour"]])
     figures = parts.measure(parts.build_model().eval())
     groups = [figure for figure in figures if figure.name == "answers"]
     assert sum(figure.count for figure in groups) == 23

@@ -4,8 +4,12 @@ import pytest
 import torch
 
 from heygen_hf.data import load_video_dataset, prepare_clips, render_moving_digits
+from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig
+from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig, MultimodalFusionForQuestionAnswering
+from heygen_hf.models.text_transformer import TextTransformerConfig
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.multimodal.questions import Question, QuestionClips
+from heygen_hf.tasks.multimodal.questions_by_clip import QuestionsByClip
 from heygen_hf.tasks.multimodal.samples import FusionSamples
 
 QUESTIONS = [
@@ -84,3 +88,38 @@ def test_either_questions_or_a_column(samples: FusionSamples) -> None:
         QuestionClips(samples)
     with pytest.raises(ValueError, match="either questions"):
         QuestionClips(samples, QUESTIONS, question_column="colour", answer_column="digit")
+
+
+def test_questions_that_share_a_clip_cost_it_once_and_answer_as_they_do_alone() -> None:
+    torch.manual_seed(0)
+    text = TextTransformerConfig(
+        vocab_size=30, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, is_causal=False
+    )
+    video = ConvVideoEncoderConfig(hidden_sizes=(8, 16), strides=((1, 2), (2, 2)))
+    for fusion in ("early", "late", "hybrid"):
+        config = MultimodalFusionConfig(
+            text_config=text, video_config=video, fusion=fusion, hidden_size=32, num_attention_heads=2, num_labels=5
+        )
+        model = MultimodalFusionForQuestionAnswering(config).eval()
+        for weight in model.parameters():
+            weight.data.add_(0.05 * torch.randn_like(weight))
+        clips, index = torch.randn(2, 4, 3, 16, 16), torch.tensor([0, 0, 1])
+        ids = torch.randint(1, 30, (3, 4))
+        shared = model(input_ids=ids, pixel_values=clips, clip_index=index).logits
+        torch.testing.assert_close(shared, model(input_ids=ids, pixel_values=clips[index]).logits)
+    with pytest.raises(ValueError, match="numbers from 0 to 2 for 2 clips"):
+        model(input_ids=ids, pixel_values=clips, clip_index=torch.tensor([0, 1, 2]))
+    with pytest.raises(ValueError, match="pass input_ids and a video"):
+        model(input_ids=ids, clip_index=index)
+
+
+def test_a_clip_comes_with_all_its_questions_as_each_comes_alone(samples: FusionSamples) -> None:
+    asked = QuestionClips(samples, QUESTIONS, seed=3)
+    by_clip = QuestionsByClip(asked)
+    assert len(by_clip) == 24
+    by_clip.set_epoch(1)
+    for item, index in zip(by_clip.__getitems__([5, 2]), (5, 2), strict=True):
+        alone = asked.__getitems__([2 * index, 2 * index + 1])
+        assert item["questions"] == [each["question"] for each in alone]
+        assert item["answers"] == [each["answer"] for each in alone]
+        torch.testing.assert_close(item["clip"]["frames"], alone[0]["frames"])

@@ -44,4 +44,16 @@ def check_mask(mask: torch.Tensor, expected: tuple[int, ...], *, name: str, of: 
         raise ValueError(f"{name} has shape {tuple(mask.shape)}; expected {tuple(expected)}, as {of}.")
 
 
-__all__ = ["check_mask", "check_no_empty_modality", "check_some_modality_in_each"]
+def check_clip_index(clip_index: torch.Tensor, *, texts: torch.Tensor | None, clips: torch.Tensor | None) -> None:
+    """`(batch,)`, one number of a clip for each text."""
+    if texts is None or clips is None:
+        raise ValueError("clip_index says which clip each text is about: pass input_ids and a video or a sound.")
+    check_mask(clip_index, (texts.shape[0],), name="clip_index", of="input_ids' rows")
+    if not is_tracing(clip_index) and not 0 <= int(clip_index.min()) <= int(clip_index.max()) < clips.shape[0]:
+        raise ValueError(
+            f"clip_index has numbers from {int(clip_index.min())} to {int(clip_index.max())} for {clips.shape[0]} "
+            "clips: rows of pixel_values, counted from 0, are expected."
+        )
+
+
+__all__ = ["check_clip_index", "check_mask", "check_no_empty_modality", "check_some_modality_in_each"]

@@ -143,6 +143,7 @@ _INPUT_NAMES = (
     "audio_values",
     "input_features",
     "audio_attention_mask",
+    "clip_index",
 )
 
 
@@ -228,6 +229,7 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
         audio_values: torch.FloatTensor | None = None,
         input_features: torch.FloatTensor | None = None,
         audio_attention_mask: torch.Tensor | None = None,
+        clip_index: torch.LongTensor | None = None,
         labels: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MultimodalTextOutput:
@@ -250,6 +252,7 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
             audio_values=audio_values,
             input_features=input_features,
             audio_attention_mask=audio_attention_mask,
+            clip_index=clip_index,
             **_without_loss_arguments(kwargs),
         )
         if self.decoder is not None:

@@ -27,7 +27,11 @@ from heygen_hf.layers import (
     register_attention_functions,
     rms_norm,
 )
-from heygen_hf.models.multimodal_fusion.checks_multimodal_fusion import check_mask, check_some_modality_in_each
+from heygen_hf.models.multimodal_fusion.checks_multimodal_fusion import (
+    check_clip_index,
+    check_mask,
+    check_some_modality_in_each,
+)
 from heygen_hf.models.multimodal_fusion.configuration_multimodal_fusion import MODALITIES, MultimodalFusionConfig
 from heygen_hf.models.multimodal_fusion.encoders_multimodal_fusion import (
     build_encoder,
@@ -350,6 +354,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         audio_values: torch.FloatTensor | None = None,
         input_features: torch.FloatTensor | None = None,
         audio_attention_mask: torch.Tensor | None = None,
+        clip_index: torch.LongTensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> MultimodalFusionOutput:
         r"""
@@ -369,6 +374,9 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
                 Sound as the audio encoder's own feature extractor makes it, instead of `audio_values`.
             audio_attention_mask (`torch.Tensor` of shape `(batch, samples)` or `(batch, frames)`, *optional*):
                 1 for sound, 0 for padding; a row of zeros for a sample without sound.
+            clip_index (`torch.LongTensor` of shape `(batch,)`, *optional*):
+                Which row of the video and the sound each text is about, where several share one: questions about a
+                clip. Their first dimension is then the number of clips, and each is encoded once.
 
         Raises:
             ValueError: a modality the model has no encoder for; no modality at all, in the batch or in a sample; masks
@@ -376,7 +384,14 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         """
         # 1. Each modality as tokens of one width, and which samples have it.
         names, streams, masks = self._encode(
-            input_ids, attention_mask, pixel_values, pixel_mask, audio_values, input_features, audio_attention_mask
+            input_ids,
+            attention_mask,
+            pixel_values,
+            pixel_mask,
+            audio_values,
+            input_features,
+            audio_attention_mask,
+            clip_index,
         )
         presence = torch.stack([mask.any(dim=1) for mask in masks], dim=1)
         check_some_modality_in_each(presence, modalities=names)
@@ -496,6 +511,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         audio_values: torch.Tensor | None,
         input_features: torch.Tensor | None,
         audio_attention_mask: torch.Tensor | None,
+        clip_index: torch.Tensor | None,
     ) -> tuple[tuple[str, ...], list[torch.Tensor], list[torch.Tensor]]:
         """Names, tokens `(B, N, D)` and masks `(B, N)` of the modalities that were passed, in the streams' order."""
         if audio_values is not None and input_features is not None:
@@ -516,6 +532,10 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
             tokens["video"], masks["video"] = self._encode_video(pixel_values, pixel_mask)
         if sound is not None:
             tokens["audio"], masks["audio"] = self._encode_audio(audio_values, input_features, audio_attention_mask)
+        if clip_index is not None:
+            check_clip_index(clip_index, texts=input_ids, clips=pixel_values if pixel_values is not None else sound)
+            for name in tokens.keys() - {"text"}:
+                tokens[name], masks[name] = tokens[name][clip_index], masks[name][clip_index]
         for name in names:
             if tokens[name].shape[0] != batch:
                 raise ValueError(

@@ -24,6 +24,7 @@ from heygen_hf.tasks.multimodal.data import (
 )
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of, text_encoder_names
 from heygen_hf.tasks.multimodal.questions import ANSWER, QUESTION, Question, QuestionClips
+from heygen_hf.tasks.multimodal.questions_by_clip import QuestionsByClip, SharedClipCollator
 from heygen_hf.tasks.multimodal.writing import (
     WritingEvaluationSection,
     likeliest,
@@ -142,9 +143,10 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     return TaskParts(
         model_class=MultimodalFusionForQuestionAnswering,
         build_model=build_model,
-        train_dataset=train,
+        train_dataset=QuestionsByClip(train),
         eval_dataset=validation,
-        collate=collate,
+        collate=SharedClipCollator(FusionCollator(processor, None), tokenizer, targets),
+        eval_collate=collate,
         processors=(tokenizer, processor),
         measure=partial(
             _measure,

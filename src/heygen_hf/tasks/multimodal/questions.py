@@ -109,6 +109,10 @@ class QuestionClips(Dataset):
         self._epoch.fill_(epoch)
 
     @property
+    def epoch(self) -> int:
+        return int(self._epoch)
+
+    @property
     def answers(self) -> list[str]:
         """The answer of each sample."""
         pairs = zip(self.rows.tolist(), self.numbers.tolist(), strict=True)
@@ -121,15 +125,16 @@ class QuestionClips(Dataset):
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        return self.fetch(indices, epoch=int(self._epoch))
+        return self.fetch(indices, epoch=self.epoch)
 
     def fetch(self, indices: Sequence[int], *, epoch: int) -> list[dict[str, Any]]:
         """Items as a certain epoch shows them, whichever `set_epoch` chose."""
         self.clips.set_epoch(epoch)
         items = self.clips.__getitems__([int(self.rows[index]) for index in indices])
-        return [self._ask(item, int(index), epoch) for index, item in zip(indices, items, strict=True)]
+        return [self.ask(item, int(index), epoch) for index, item in zip(indices, items, strict=True)]
 
-    def _ask(self, item: Mapping[str, Any], index: int, epoch: int) -> dict[str, Any]:
+    def ask(self, item: Mapping[str, Any], index: int, epoch: int) -> dict[str, Any]:
+        """The clip `item` with the question and the answer of sample `index` in an epoch."""
         number = int(self.numbers[index])
         # From the item, not the table: a flip may have changed its labels, or another clip stand in for it.
         answer = item[self._columns[number]]
