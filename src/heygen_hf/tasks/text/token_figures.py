@@ -101,8 +101,9 @@ def _figures(
         return cluster_bootstrap_interval(per_group, statistic) if len(groups) > 1 else None
 
     def figure(name: str, value: float, count: int, between: tuple[float, float] | None) -> MetricResult:
+        said = None if between is None else note
         return MetricResult(
-            name=name, value=value, count=count, interval=between, group=group, note=note, metric_type="f1"
+            name=name, value=value, count=count, interval=between, group=group, note=said, metric_type="f1"
         )
 
     figures = [
