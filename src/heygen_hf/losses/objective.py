@@ -107,7 +107,7 @@ class DenoisingObjective(ABC):
             denoise: `(noisy, timestep) -> prediction`, any callable: this package's model or another library's.
             sample: clean clip or latents, `(batch, frames, channels, height, width)`.
             noise: standard normal, shaped like `sample`.
-            timestep: `(batch,)` or `(batch, frames)` in [0, 1].
+            timestep: `(batch,)`, `(batch, frames)` or `(batch, frames, rows, columns)` in [0, 1].
         """
         if noise.shape != sample.shape:
             raise ValueError(
@@ -151,8 +151,12 @@ class DenoisingObjective(ABC):
 def mean_over_generated_frames(error: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
     """Mean of `(batch, frames, channels, height, width)` per sample, over frames whose timestep is above 0.
 
-    A sample whose every frame is given has loss 0.
+    With a timestep for each patch, over the patches whose is. A sample of which everything is given has loss 0.
     """
+    if timestep.ndim == 4:
+        generated = (per_frame(timestep, error) > 0).to(error.dtype)
+        total = (error.mean(dim=2, keepdim=True) * generated).sum(dim=(1, 2, 3, 4))
+        return total / generated.sum(dim=(1, 2, 3, 4)).clamp(min=1.0)
     if timestep.ndim == 1:
         return error.mean(dim=(1, 2, 3, 4)) * (timestep > 0)
     generated = (timestep > 0).to(error.dtype)

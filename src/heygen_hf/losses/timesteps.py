@@ -30,16 +30,25 @@ def shift_timesteps(uniform: torch.Tensor, shift: float) -> torch.Tensor:
 
 
 def per_frame(timestep: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A timestep `(batch,)` or `(batch, frames)` in float32, to broadcast over a clip `(batch, frames, …)`.
+    """A timestep in float32, to broadcast over a clip `(batch, frames, channels, height, width)`.
+
+    Args:
+        timestep: `(batch,)`, `(batch, frames)`, or `(batch, frames, rows, columns)` over a grid that divides the frame.
 
     Raises:
-        ValueError: its shape fits neither.
+        ValueError: its shape is none of these.
     """
     batch, frames = like.shape[:2]
+    if timestep.ndim == 4 and timestep.shape[:2] == (batch, frames):
+        height, width = like.shape[-2:]
+        rows, columns = timestep.shape[2:]
+        if not (height % rows or width % columns):
+            spread = timestep.float().repeat_interleave(height // rows, dim=2)
+            return spread.repeat_interleave(width // columns, dim=3)[:, :, None]
     if timestep.shape not in {(batch,), (batch, frames)}:
         raise ValueError(
             f"timestep has shape {tuple(timestep.shape)}; expected ({batch},) or ({batch}, {frames}), "
-            "one per sample or one per frame."
+            f"one per sample or one per frame, or ({batch}, {frames}, rows, columns), one per patch."
         )
     timestep = timestep.float()
     return timestep.reshape(batch, -1, 1, 1, 1)

@@ -25,13 +25,21 @@ def positions_in_validation(
     return [first + (rank + sample * world_size) % count for sample in range(batch_size)]
 
 
-def mean_loss_per_timestep(prediction: EvalPrediction, *, timesteps: Sequence[float]) -> dict[str, float]:
+def mean_loss_per_timestep(
+    prediction: EvalPrediction, *, timesteps: Sequence[float], given_patterns: Sequence[str] = ()
+) -> dict[str, float]:
     """`loss` and `loss_at_<timestep>` of `predictions` `(samples, timesteps)`, each position counted once.
 
     Args:
         prediction: `label_ids` are the positions.
+        given_patterns: for each of them the predictions hold as many columns again, the losses with frames given:
+            their mean is `loss_given_<pattern>`, apart from `loss`, which stays that of whole clips.
     """
     _, once = np.unique(np.asarray(prediction.label_ids), return_index=True)
-    losses = np.asarray(prediction.predictions)[once]
+    every = np.asarray(prediction.predictions)[once]
+    count = len(timesteps)
+    losses = every[:, :count]
     figures = {f"loss_at_{t:g}": float(losses[:, i].mean()) for i, t in enumerate(timesteps)}
+    for i, pattern in enumerate(given_patterns, start=1):
+        figures[f"loss_given_{pattern}"] = float(every[:, i * count : (i + 1) * count].mean())
     return {"loss": float(losses.mean()), **figures}

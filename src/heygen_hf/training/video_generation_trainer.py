@@ -25,6 +25,8 @@ class VideoGenerationTrainer(BaseTrainer):
     - Noise, timesteps and condition dropout depend on (seed, optimiser step, position in the global batch), so the
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
+    - `args.given_frames` gives frames of some samples to the model, drawn like the noise; `eval_loss` stays that of
+      whole clips, and `eval_loss_given_<pattern>` is beside it.
     - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many for each process). There the
       number of processes decides how many clips of one size make a step, and a size's leftover is filled up to one
       clip for each process.
@@ -48,13 +50,17 @@ class VideoGenerationTrainer(BaseTrainer):
     ) -> None:
         self.generator_config = model.config
         self.objective = model.objective
+        self.given_frames = args.build_given_frames()
+        patterns = [] if self.given_frames is None else self.given_frames.patterns
+        if patterns:
+            model.config.given_frame_patterns = patterns
         self._micro_step = 0
         self._last_step = -1
         self._eval_position = 0
         self._eval_batches: EpochBatches | None = None
         super().__init__(model, args, **options)
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
-        self.compute_metrics = partial(mean_loss_per_timestep, timesteps=args.eval_timesteps)
+        self.compute_metrics = partial(mean_loss_per_timestep, timesteps=args.eval_timesteps, given_patterns=patterns)
         if write_samples is not None:
             # After the average's callback, so that samples show the step's own average.
             self.add_callback(SampleVideos(lambda step: self._sample(write_samples, step)))
@@ -69,9 +75,10 @@ class VideoGenerationTrainer(BaseTrainer):
         num_items_in_batch: torch.Tensor | int | None = None,  # noqa: ARG002
     ) -> Any:
         pixel_values = inputs["pixel_values"]
+        positions = self._next_positions(pixel_values.shape[0])
         draw = draw_noise(
             pixel_values.shape[1:],
-            positions=self._next_positions(pixel_values.shape[0]),
+            positions=positions,
             global_batch_size=self.global_batch_size,
             seed=self.args.seed,
             step=self.state.global_step,
@@ -79,10 +86,21 @@ class VideoGenerationTrainer(BaseTrainer):
             draw_timesteps=self.objective.draw_timesteps,
         )
         device = pixel_values.device
+        timestep = draw.timestep
+        if self.given_frames is not None:
+            given = self.given_frames.draw(
+                self._grid(pixel_values),
+                positions=positions,
+                global_batch_size=self.global_batch_size,
+                seed=self.args.seed,
+                step=self.state.global_step,
+            )
+            timestep = given.timesteps(timestep)
+            inputs = {**inputs, "pixel_values": given.noised(pixel_values, draw.noise)}
         outputs = model(
             **inputs,
             noise=draw.noise.to(device),
-            timestep=draw.timestep.to(device),
+            timestep=timestep.to(device),
             condition_dropout_mask=draw.condition_dropout_mask.to(device),
         )
         self._count_tokens(inputs)
@@ -125,6 +143,11 @@ class VideoGenerationTrainer(BaseTrainer):
         self._micro_step += 1
         return positions
 
+    def _grid(self, pixel_values: torch.Tensor) -> tuple[int, int, int]:
+        """Frames of the clips, and rows and columns of their patches."""
+        _, height, width = self.generator_config.patch_size
+        return pixel_values.shape[1], pixel_values.shape[3] // height, pixel_values.shape[4] // width
+
     def _count_tokens(self, inputs: dict[str, Any]) -> None:
         batch, frames, _, height, width = inputs["pixel_values"].shape
         tokens = self.generator_config.count_tokens(frames, height, width)
@@ -154,7 +177,8 @@ class VideoGenerationTrainer(BaseTrainer):
         prediction_loss_only: bool,  # noqa: ARG002
         ignore_keys: list[str] | None = None,  # noqa: ARG002
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
-        """Losses `(batch, eval timesteps)` at noise that depends on the clip's position alone."""
+        """Losses at noise that depends on the clip's position alone: `(batch, eval timesteps)`, and as many columns
+        again for each pattern of given frames."""
         inputs = self._prepare_inputs(inputs)
         pixel_values = inputs["pixel_values"]
         batch, device = pixel_values.shape[0], pixel_values.device
@@ -168,9 +192,14 @@ class VideoGenerationTrainer(BaseTrainer):
         self._eval_position += batch if self._eval_batches is None else 1
         noise = torch.stack([torch.randn(pixel_values.shape[1:], generator=generator_for(p)) for p in positions])
         noise = noise.to(device)
+        steps = [torch.full((batch,), timestep, device=device) for timestep in self.args.eval_timesteps]
+        columns = list(steps)
+        if self.given_frames is not None:
+            for pattern in self.given_frames.patterns:
+                given = self.given_frames.fixed(pattern, self._grid(pixel_values), positions=positions)
+                columns += [given.timesteps(at) for at in steps]
         losses = []
-        for timestep in self.args.eval_timesteps:
-            at = torch.full((batch,), timestep, device=device)
+        for at in columns:
             with self.compute_loss_context_manager():
                 losses.append(model(**inputs, noise=noise, timestep=at).loss_per_sample.float())
         return None, torch.stack(losses, dim=1), torch.tensor(positions, device=device)

@@ -58,6 +58,9 @@ class VideoTransformerConfig(PreTrainedConfig):
             shape to draw.
         sample_frames, sample_height, sample_width (`int`):
             The default shape to generate, in pixels and frames; any other that the patch divides works too.
+        given_frame_patterns (`list[str]`, *optional*):
+            Set by the trainer: which given frames the model learned from ("first", "prefix", …; see
+            `heygen_hf.training.given_frames`), so that a pipeline can warn of what it never saw.
         initializer_range (`float`, defaults to 1.0):
             Scale of the width-aware initialisation (see `_init_weights`); 1.0 keeps unit-variance activations.
 
@@ -117,6 +120,7 @@ class VideoTransformerConfig(PreTrainedConfig):
     sample_frames: int = 16
     sample_height: int = 64
     sample_width: int = 64
+    given_frame_patterns: list[str] | None = None
     initializer_range: float | int = 1.0
 
     def __post_init__(self, **kwargs: object) -> None:

@@ -321,8 +321,9 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
         Args:
             sample (`torch.Tensor` of shape `(batch, frames, channels, height, width)`):
                 The noisy clip or latents; frames at timestep 0 are clean.
-            timestep (`torch.Tensor` of shape `(batch,)` or `(batch, frames)`):
-                In [0, 1], 0 clean and 1 noise.
+            timestep (`torch.Tensor` of shape `(batch,)`, `(batch, frames)` or `(batch, frames, rows, columns)`):
+                In [0, 1], 0 clean and 1 noise: one per sample, per frame, or per frame and patch of the frame (then
+                every token has its own modulation, which costs memory and time).
             input_ids (`torch.Tensor` of shape `(batch, tokens)`, *optional*):
                 Caption tokens, for a model with `vocab_size`.
             attention_mask (`torch.Tensor` of shape `(batch, tokens)`, *optional*):
@@ -352,7 +353,7 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
         )
 
         # 2. One conditioning vector per group of tokens that share their frames, and one (timestep 0) for the caption.
-        timestep_slots = self._timestep_slots(timestep, frames)
+        timestep_slots = self._timestep_slots(timestep, frames, grid[1:])
         condition = self.timestep_embedding(
             timestep_features(timestep_slots, self.config.timestep_embedding_size)
             .flatten(-2)
@@ -467,19 +468,23 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
             class_ids = torch.where(condition_dropout_mask.bool(), null_class, class_ids)
         return self.class_embedding(class_ids)[:, None]
 
-    def _timestep_slots(self, timestep: torch.Tensor, frames: int) -> torch.Tensor:
+    def _timestep_slots(self, timestep: torch.Tensor, frames: int, patches: tuple[int, int]) -> torch.Tensor:
         """`(B, 1 + groups, patch frames)`: the caption's zeros, then each group's timesteps, one per frame it spans.
 
-        One timestep per sample is one group; one per frame makes a group of every token row of the grid's time axis.
+        One timestep per sample is one group; one per frame makes a group of every token row of the grid's time axis;
+        one per frame and patch makes a group of every token.
         """
         patch_frames = self.config.patch_size[0]
         if timestep.ndim == 1:
             video = timestep[:, None, None].expand(-1, 1, patch_frames)
         elif timestep.ndim == 2 and timestep.shape[1] == frames:
             video = timestep.reshape(timestep.shape[0], frames // patch_frames, patch_frames)
+        elif timestep.ndim == 4 and timestep.shape[1:] == (frames, *patches):
+            video = timestep.unflatten(1, (-1, patch_frames)).permute(0, 1, 3, 4, 2).flatten(1, 3)
         else:
             raise ValueError(
-                f"timestep has shape {tuple(timestep.shape)}; expected (batch,) or (batch, {frames}) for this clip."
+                f"timestep has shape {tuple(timestep.shape)}; expected (batch,), (batch, {frames}) or "
+                f"(batch, {frames}, {patches[0]}, {patches[1]}) for this clip."
             )
         return torch.cat((torch.zeros_like(video[:, :1]), video), dim=1)
 
@@ -523,8 +528,8 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
         Args:
             pixel_values (`torch.Tensor` of shape `(batch, frames, channels, height, width)`):
                 Clean clips or latents in about [-1, 1].
-            timestep (`torch.Tensor` of shape `(batch,)` or `(batch, frames)`, *optional*):
-                Drawn by the objective when not given. Frames at 0 are given to the model and skipped by the loss.
+            timestep (`torch.Tensor` shaped as in [`VideoTransformerModel`], *optional*):
+                Drawn by the objective when not given. Frames (or patches) at 0 are given to the model and skipped by the loss.
             noise (`torch.Tensor`, *optional*):
                 Standard normal, shaped like `pixel_values`.
             condition_dropout_mask (`torch.Tensor` of shape `(batch,)`, *optional*):
