@@ -69,8 +69,10 @@ class TestHybridFusion(FusionContract):
     @torch.no_grad()
     def test_eager_attention_returns_its_maps(self, model_class):
         outputs = _check_maps_of_each_stream(self.build(model_class, scramble=True, attn_implementation="eager"))
-        read, written = outputs.cross_attentions[:2]
-        assert read.shape[2] == written.shape[3] == 3  # bottleneck tokens
+        *read, written = outputs.cross_attentions[:4]
+        assert [maps.shape[2] for maps in read] == [3, 3, 3]  # the bottleneck tokens read each stream
+        assert sum(maps.shape[3] for maps in read) == written.shape[2]
+        assert written.shape[3] == 3  # and every token reads them
 
 
 class TwoModalities(FusionContract):

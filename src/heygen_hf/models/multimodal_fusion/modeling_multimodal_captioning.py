@@ -21,7 +21,6 @@ from heygen_hf.models.multimodal_fusion.modeling_multimodal_fusion import (
     MultimodalFusionModel,
     MultimodalFusionOutput,
     MultimodalFusionPreTrainedModel,
-    _start_at_zero,
 )
 from heygen_hf.models.text_transformer.checks_text_transformer import IGNORED, check_labels
 
@@ -213,8 +212,6 @@ class MultimodalFusionForQuestionAnswering(_WritingModel):
         self.decoder, self.prefix = self._build_decoder() if writes else (None, None)
         self.dropout = None if writes else nn.Dropout(config.classifier_dropout)
         self.classifier = None if writes else nn.Linear(config.hidden_size, config.num_labels)
-        if self.classifier is not None:
-            _start_at_zero(self.classifier)
         # Trainer divides what does not take num_items_in_batch by the accumulation steps.
         self.accepts_loss_kwargs = writes
         self.post_init()

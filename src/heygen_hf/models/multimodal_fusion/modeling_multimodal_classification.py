@@ -17,7 +17,6 @@ from heygen_hf.models.multimodal_fusion.configuration_multimodal_fusion import M
 from heygen_hf.models.multimodal_fusion.modeling_multimodal_fusion import (
     MultimodalFusionModel,
     MultimodalFusionPreTrainedModel,
-    _start_at_zero,
 )
 from heygen_hf.models.text_transformer.checks_text_transformer import IGNORED, check_labels, check_shape
 
@@ -57,7 +56,6 @@ class MultimodalFusionForClassification(MultimodalFusionPreTrainedModel):
         self.fusion = MultimodalFusionModel(config)
         self.dropout = nn.Dropout(config.classifier_dropout)
         self.classifier = nn.Linear(config.hidden_size, self.num_labels)
-        _start_at_zero(self.classifier)
         self.post_init()
 
     @can_return_tuple

@@ -59,7 +59,8 @@ class MultimodalFusionOutput(ModelOutput):
         modality_weights: with `fusion="late"` how much each modality that was passed counted, `(B, M)`, sums to 1.
         hidden_states: per layer (and stream) `(B, tokens, D)`, when asked for.
         attentions: per layer (and stream) `(B, heads, tokens, tokens)`, when asked for, with `"eager"` attention.
-        cross_attentions: with `fusion="hybrid"` per exchange what the bottlenecks read, then what the tokens read.
+        cross_attentions: with `fusion="hybrid"` per exchange what the bottlenecks read of each stream, then what the
+            tokens read.
     """
 
     last_hidden_state: torch.FloatTensor | None = None
@@ -167,12 +168,20 @@ class MultimodalFusionExchange(GradientCheckpointingLayer):
         self,
         bottlenecks: torch.Tensor,
         tokens: torch.Tensor,
-        token_mask: torch.Tensor | None,
+        sizes: list[int],
+        masks: list[torch.Tensor | None],
+        presence: torch.Tensor,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`sizes` are each stream's tokens, `masks` say which of them are real, `presence` `(B, M)` who is there."""
         normed = self.token_norm(tokens)
-        read, _ = self.read(self.bottleneck_norm(bottlenecks), normed, token_mask, **kwargs)
-        bottlenecks = bottlenecks + self.dropout(read)
+        # Each stream by itself, then the mean: in one softmax the modality that helps first would hide the others,
+        # and what they could say would never be learned.
+        asking = self.bottleneck_norm(bottlenecks)
+        shares = presence.to(tokens.dtype) / presence.sum(dim=1, keepdim=True).clamp(min=1)
+        for stream, share, mask in zip(normed.split(sizes, dim=1), shares.unbind(dim=1), masks, strict=True):
+            read, _ = self.read(asking, stream, mask, **kwargs)
+            bottlenecks = bottlenecks + share[:, None, None] * self.dropout(read)
         bottlenecks = bottlenecks + self.dropout(self.feed_forward(self.feed_forward_norm(bottlenecks)))
         written, _ = self.write(normed, self.answer_norm(bottlenecks), None, **kwargs)
         return bottlenecks, tokens + self.dropout(written)
@@ -229,11 +238,12 @@ class MultimodalFusionPreTrainedModel(PreTrainedModel):
         if isinstance(module, nn.Linear):
             if getattr(module, "starts_at_zero", False):
                 # The last projection of each residual branch: every block is the identity at the start. Scores and
-                # gates: all tokens and modalities count alike. Output layers: the first prediction favours nothing.
+                # gates: all tokens and modalities count alike.
                 init.zeros_(module.weight)
             else:
                 # A third of the variance that keeps activations at unit scale; independent of the width, so that one
-                # learning rate serves every size.
+                # learning rate serves every size. Classifiers too: one that starts at zero gives encoders no gradient
+                # for what it cannot tell apart yet, and once the first question is answered the others never are.
                 init.normal_(module.weight, std=scale * (3 * module.in_features) ** -0.5)
             if module.bias is not None:
                 init.zeros_(module.bias)
@@ -460,12 +470,15 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         mask = torch.cat(masks, dim=1)
         bottlenecks = self.bottlenecks.to(streams[0].dtype).expand(batch, -1, -1)
         attentions = [self._self_attention_mask(tokens, m) for tokens, m in zip(streams, masks, strict=True)]
-        reading = self._reading_mask(bottlenecks, torch.cat(streams, dim=1), mask)
+        reading = [self._reading_mask(bottlenecks, t, m) for t, m in zip(streams, masks, strict=True)]
+        presence = torch.stack([m.any(dim=1) for m in masks], dim=1)
         exchanges = iter(self.exchanges)
         for depth in range(self.config.num_hidden_layers):
             streams = self._step(depth, streams, attentions, own_blocks, **kwargs)
             if depth in self.config.fusion_layers:
-                bottlenecks, tokens = next(exchanges)(bottlenecks, torch.cat(streams, dim=1), reading, **kwargs)
+                bottlenecks, tokens = next(exchanges)(
+                    bottlenecks, torch.cat(streams, dim=1), sizes, reading, presence, **kwargs
+                )
                 streams = list(tokens.split(sizes, dim=1))
         bottlenecks = self.norm(bottlenecks)
         bottleneck_mask = mask.new_ones(bottlenecks.shape[:2])
@@ -496,6 +509,7 @@ class MultimodalFusionModel(MultimodalFusionPreTrainedModel):
         return create_bidirectional_mask(self.config, tokens, readable, allow_is_bidirectional_skip=not self.training)
 
     def _reading_mask(self, bottlenecks: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
+        mask = mask | ~mask.any(dim=1, keepdim=True)  # what is read of a missing modality counts nothing
         if is_flash_attention_requested(self.config):
             return mask[:, None, None, :]  # for SDPA, see MultimodalFusionCrossAttention
         return create_bidirectional_mask(
