@@ -103,7 +103,7 @@ def _header(facts: CardFacts) -> str:
         if metric.value is not None and not metric.is_baseline
     ]
     data = ModelCardData(
-        library_name="diffusers" if facts.usage is None else "transformers",
+        library_name=facts.library_name or ("diffusers" if facts.usage is None else "transformers"),
         pipeline_tag=facts.task,
         license=_plain(facts.licence) if facts.licence else UNKNOWN,
         tags=["heygen_hf", facts.task, *(_plain(tag) for tag in facts.tags)],

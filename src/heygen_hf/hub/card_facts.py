@@ -58,6 +58,7 @@ class CardFacts:
         title: the model's name.
         task: the Hub's name of the task.
         model_class, num_parameters: of the network that was trained.
+        library_name: what loads it; by default diffusers for a pipeline and transformers for a model.
         data_name: the data set; of a path, its last part is shown.
         clips_per_split: number of clips (or texts, or recordings) in each split.
         skipped_clips: number of those that could not be used; `skipped_reasons` says why.
@@ -81,6 +82,7 @@ class CardFacts:
     task: str = "text-to-video"
     model_class: str | None = None
     num_parameters: int | None = None
+    library_name: str | None = None
     data_name: str | None = None
     clips_per_split: Mapping[str, int] = field(default_factory=dict)
     skipped_clips: int | None = None

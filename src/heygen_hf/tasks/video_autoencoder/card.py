@@ -49,6 +49,7 @@ def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: An
             title=recipe.hub.title or folder.path.name,
             task=PIPELINE_TAG,
             model_class=class_name,
+            library_name="diffusers",
             num_parameters=facts.get("num_parameters"),
             data_name=facts.get("data"),
             clips_per_split={split: report["num_used"] for split, report in reports.items()},
