@@ -1,5 +1,6 @@
-"""Captions (or classes) to video."""
+"""Captions (or classes, or given frames) to video."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,7 +13,16 @@ from diffusers.utils import BaseOutput
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.models.video_transformer import VideoTransformerModel, build_objective
+from heygen_hf.pipelines.given_frames import (
+    GivenClips,
+    GivenLatents,
+    count_given,
+    missing_pattern,
+    place_given,
+)
+from heygen_hf.pipelines.given_inputs import read_given
 from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
+from heygen_hf.pipelines.long_video import LongVideoMixin
 from heygen_hf.pipelines.schedulers import model_timestep, set_timesteps, wanted_prediction
 from heygen_hf.processing import VideoProcessor
 
@@ -32,7 +42,7 @@ class VideoGenerationPipelineOutput(BaseOutput):
     frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
 
 
-class VideoGenerationPipeline(DiffusionPipeline):
+class VideoGenerationPipeline(LongVideoMixin, DiffusionPipeline):
     """Generates video with a `VideoTransformerModel`.
 
     Args:
@@ -77,6 +87,7 @@ class VideoGenerationPipeline(DiffusionPipeline):
         self._guidance_scale = guidance_scale
         self._num_timesteps = 0
         self._interrupt = False
+        self._warned_of: set[str] = set()
 
     @property
     def guidance_scale(self) -> float:
@@ -104,8 +115,14 @@ class VideoGenerationPipeline(DiffusionPipeline):
         prompt: str | list[str] | None = None,
         *,
         class_ids: list[int] | torch.Tensor | None = None,
+        image: Any | None = None,
+        last_image: Any | None = None,
+        video: Any | None = None,
+        mask: Any | None = None,
         num_videos_per_prompt: int = 1,
         num_frames: int | None = None,
+        context_frames: int | None = None,
+        context_noise: float = 0.0,
         height: int | None = None,
         width: int | None = None,
         num_inference_steps: int | None = None,
@@ -119,11 +136,24 @@ class VideoGenerationPipeline(DiffusionPipeline):
     ) -> VideoGenerationPipelineOutput | tuple[Any]:
         r"""Generate `len(prompt) * num_videos_per_prompt` videos; those of one prompt follow each other.
 
+        Frames that are given stand at timestep 0 and come out as they went in, resized by the processor's policy.
+
         Args:
             prompt: a caption or several; None for an unconditional or class-conditional model.
             class_ids: one class per video, for a model with classes.
+            image, last_image: the first and the last frame: a PIL image, a path, an array `(height, width, channels)`
+                or a tensor `(channels, height, width)`, uint8 or in [0, 1]; a list holds one for each prompt.
+            video: the start of the video, to go on from: a list of images, an array `(frames, height, width,
+                channels)` or a tensor `(frames, channels, height, width)`; a list of those holds one for each prompt.
+                With `mask` it is the whole video.
+            mask: 1 or white where `video` is generated anew, `(frames,)`, `(height, width)` or `(frames, height,
+                width)`, or a list. The model generates whole patches, of which the part outside the mask is put back.
             num_frames, height, width: of the video, by default those the model was trained for; multiples of the
                 patch (times the autoencoder's compression).
+            context_frames: makes a video of more frames than the model's window in windows, each given the last
+                `context_frames` of the one before, see `stream_windows`; any number of frames works then. By default
+                half a window for a model that learned to go on from given frames; others, and 0, make all at once.
+            context_noise: see `stream_windows`.
             num_inference_steps, guidance_scale: by default those saved with the pipeline. 1.0 is no guidance;
                 above, predictions are pushed away from the unconditional ones (Ho & Salimans 2022, arXiv:2207.12598).
             generator: one for all (noise is drawn video by video, so a batch holds the same videos as single calls
@@ -136,58 +166,167 @@ class VideoGenerationPipeline(DiffusionPipeline):
         Raises:
             ValueError: an argument that does not fit the model, with the expectation.
         """
-        self._check_callback_inputs(callback_on_step_end_tensor_inputs)
-        steps = self.config.num_inference_steps if num_inference_steps is None else num_inference_steps
-        if steps < 1:
-            raise ValueError(f"num_inference_steps={steps} must be at least 1.")
-        self._guidance_scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
-        self._interrupt = False
-        device, dtype = self._execution_device, self.transformer.dtype
+        options = {
+            "class_ids": class_ids,
+            "num_videos_per_prompt": num_videos_per_prompt,
+            "height": height,
+            "width": width,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "generator": generator,
+            "callback_on_step_end": callback_on_step_end,
+            "callback_on_step_end_tensor_inputs": callback_on_step_end_tensor_inputs,
+        }
+        config = self.transformer.config
+        if self.makes_windows(num_frames, context_frames) and latents is None and mask is None:
+            if output_type == "latent":
+                raise ValueError("a video made in windows has no latents of its own; choose another output_type.")
+            windows = self._windows(
+                prompt,
+                num_frames=num_frames,
+                context_frames=context_frames,
+                context_noise=context_noise,
+                image=image,
+                last_image=last_image,
+                video=video,
+                **options,
+            )
+            frames: Any = self.processor.postprocess(torch.cat(list(windows), dim=1), output_type=output_type)
+            return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
 
-        # 1. What to generate.
-        prompts, classes = self._expand_conditions(prompt, class_ids, num_videos_per_prompt)
-        count = len(prompts) if prompts is not None else len(classes) if classes is not None else num_videos_per_prompt
-        conditions = self._encode_conditions(prompts, classes, device=device)
-
-        # 2. Where to start.
+        # 1. What to generate, and what of it is given.
+        height = config.sample_height if height is None else height
+        width = config.sample_width if width is None else width
+        found = read_given(
+            self.processor, image=image, last_image=last_image, video=video, mask=mask, height=height, width=width
+        )
+        if num_frames is None:
+            num_frames = self._default_frames(found)
+        conditions, count = self._prepare(prompt, found, options)
         shape = self.clip_shape(num_frames=num_frames, height=height, width=width)
-        if latents is None:
-            latents = draw_latents((count, *shape), generator=generator)
-        elif latents.shape != (count, *shape):
-            raise ValueError(f"latents has shape {tuple(latents.shape)}; expected {(count, *shape)}.")
-        latents = latents.to(device=device, dtype=torch.float32)
+        given_clips = None
+        if found:
+            given_clips = place_given(
+                found, count=count // num_videos_per_prompt, repeats=num_videos_per_prompt, num_frames=num_frames
+            )
 
-        # 3. Denoise.
+        # 2. Denoise, and to frames.
+        latents = self._denoise((count, *shape), conditions, given=given_clips, latents=latents, options=options)
+        frames = latents
+        if output_type != "latent":
+            frames = self.processor.postprocess(self._decode(latents, given_clips), output_type=output_type)
+        self.maybe_free_model_hooks()
+        return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
+
+    def _prepare(
+        self, prompt: str | list[str] | None, found: dict[str, list[torch.Tensor]], options: dict[str, Any]
+    ) -> tuple[dict[str, torch.Tensor], int]:
+        """Check a call's numbers, note its guidance, encode its conditions; also how many videos there will be."""
+        self._check_callback_inputs(options["callback_on_step_end_tensor_inputs"])
+        steps = options["num_inference_steps"]
+        if steps is not None and steps < 1:
+            raise ValueError(f"num_inference_steps={steps} must be at least 1.")
+        guidance = options["guidance_scale"]
+        self._guidance_scale = self.config.guidance_scale if guidance is None else guidance
+        self._interrupt = False
+        repeats = options["num_videos_per_prompt"]
+        prompts, classes = self._expand_conditions(prompt, options["class_ids"], repeats)
+        conditions = self._encode_conditions(prompts, classes, device=self._execution_device)
+        rows = prompts if prompts is not None else classes
+        given = count_given(found, num_prompts=None if rows is None else len(rows) // repeats)
+        return conditions, given * repeats
+
+    def _default_frames(self, found: dict[str, list[torch.Tensor]]) -> int:
+        """Frames of a video when the call does not say: the mask's clip's, or the model's."""
+        window = self.transformer.config.sample_frames
+        longest = max((len(clip) for clip in found.get("video", [])), default=0)
+        if "mask" in found:
+            return longest
+        if longest >= window:
+            raise ValueError(
+                f"video has {longest} frames and the model makes {window}: pass num_frames to go on from it."
+            )
+        return window
+
+    def _denoise(
+        self,
+        shape: tuple[int, ...],
+        conditions: dict[str, torch.Tensor],
+        *,
+        given: GivenClips | None,
+        latents: torch.Tensor | None,
+        options: dict[str, Any],
+        noise_std: float = 0.0,
+    ) -> torch.Tensor:
+        """From noise to the transformer's clips `(videos, frames, channels, height, width)`: the sampling loop.
+
+        Args:
+            noise_std: of the noise on what is given, as the transformer sees it.
+        """
+        device, dtype = self._execution_device, self.transformer.dtype
+        count = shape[0]
+        kept = None
+        if given is not None:
+            self._warn_of(missing_pattern(self.transformer.config.given_frame_patterns, given.pattern()))
+            kept = given.to_transformer(self.transformer.config, self.vae, device=device)
+
+        # 1. Where to start.
+        if latents is None:
+            latents = draw_latents(shape, generator=options["generator"])
+        elif latents.shape != shape:
+            raise ValueError(f"latents has shape {tuple(latents.shape)}; expected {shape}.")
+        latents = latents.to(device=device, dtype=torch.float32)
+        clean = None if kept is None else kept.clip
+        if kept is not None and noise_std:
+            kept = GivenLatents(kept.clip + noise_std * latents, kept.given, kept.patch_size)
+
+        # 2. Step by step; what is given stays as it is.
         objective = build_objective(self.transformer.config)
         wanted = wanted_prediction(self.scheduler)
+        steps = options["num_inference_steps"]
+        steps = self.config.num_inference_steps if steps is None else steps
         timesteps = set_timesteps(self.scheduler, steps, device=device)
         self._num_timesteps = len(timesteps)
+        callback, names = options["callback_on_step_end"], options["callback_on_step_end_tensor_inputs"]
         with self.progress_bar(total=len(timesteps)) as progress:
             for i, scheduler_timestep in enumerate(timesteps):
                 timestep = model_timestep(self.scheduler, scheduler_timestep, objective=objective.name).expand(count)
+                timestep = timestep.to(device)
                 scaled = latents
                 if hasattr(self.scheduler, "scale_model_input"):
                     scaled = self.scheduler.scale_model_input(latents, scheduler_timestep)
-                prediction = self._predict(scaled.to(dtype), timestep.to(device), conditions).float()
-                prediction = objective.convert(prediction, scaled, timestep.to(device), to=wanted)
+                if kept is not None:
+                    scaled, timestep = kept.put(scaled), kept.timesteps(timestep)
+                prediction = self._predict(scaled.to(dtype), timestep, conditions).float()
+                prediction = objective.convert(prediction, scaled, timestep, to=wanted)
+                if kept is not None:
+                    # Nobody asked; solvers that keep earlier predictions or measure their size shall not see them.
+                    prediction = kept.put(prediction, torch.zeros(()).to(prediction))
                 latents = self.scheduler.step(prediction, scheduler_timestep, latents, return_dict=False)[0]
-                if callback_on_step_end is not None:
+                if kept is not None:
+                    latents = kept.put(latents)
+                if callback is not None:
                     tensors = {}
-                    for name in callback_on_step_end_tensor_inputs:
+                    for name in names:
                         tensors[name] = locals()[name]
-                    changed = callback_on_step_end(self, i, scheduler_timestep, tensors) or {}
+                    changed = callback(self, i, scheduler_timestep, tensors) or {}
                     latents = changed.pop("latents", latents)
                 progress.update()
                 if self._interrupt:
                     break
+        return latents if kept is None else kept.put(latents, clean)
 
-        # 4. To frames.
-        frames: Any = latents
-        if output_type != "latent":
-            video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
-            frames = self.processor.postprocess(video.clamp(-1, 1), output_type=output_type)
-        self.maybe_free_model_hooks()
-        return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
+    def _decode(self, latents: torch.Tensor, given: GivenClips | None) -> torch.Tensor:
+        """Video as the processor normalises it, what was given in its place."""
+        video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
+        video = video.clamp(-1, 1)
+        return video if given is None else given.paste(video)
+
+    def _warn_of(self, what: str | None) -> None:
+        """Warn of something once in the life of this pipeline."""
+        if what is not None and what not in self._warned_of:
+            self._warned_of.add(what)
+            warnings.warn(what, UserWarning, stacklevel=4)
 
     def clip_shape(
         self, *, num_frames: int | None = None, height: int | None = None, width: int | None = None

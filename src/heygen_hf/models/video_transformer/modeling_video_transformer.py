@@ -483,7 +483,7 @@ class VideoTransformerModel(VideoTransformerPreTrainedModel):
             video = timestep.unflatten(1, (-1, patch_frames)).permute(0, 1, 3, 4, 2).flatten(1, 3)
         else:
             raise ValueError(
-                f"timestep has shape {tuple(timestep.shape)}; expected (batch,), (batch, {frames}) or "
+                f"timestep has shape {tuple(timestep.shape)}; expected (batch,) or (batch, {frames}), or "
                 f"(batch, {frames}, {patches[0]}, {patches[1]}) for this clip."
             )
         return torch.cat((torch.zeros_like(video[:, :1]), video), dim=1)
