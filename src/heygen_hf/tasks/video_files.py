@@ -10,8 +10,13 @@ from tqdm.auto import tqdm
 
 from heygen_hf.data import write_video
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.pipelines.long_video import plan_windows
+from heygen_hf.tasks.given_files import read_given_files
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.training import supports_bfloat16
+
+# Arguments of the pipeline that hold one value for each prompt.
+GIVEN = ("image", "last_image", "video", "mask")
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
@@ -47,6 +52,7 @@ def sample_videos(
     A video depends on its own seed alone, whatever the batch size (up to rounding).
 
     Args:
+        options: of the pipeline; lists under the names of given frames hold as many as there are prompts.
         precision: "fp32", "bf16", or "auto": bfloat16 where the device multiplies it natively.
     """
     videos = []
@@ -55,7 +61,8 @@ def sample_videos(
         for start in tqdm(starts, desc=description, disable=description is None):
             some = slice(start, start + batch_size)
             generators = [torch.Generator().manual_seed(seed) for seed in seeds[some]]
-            videos.append(pipeline(list(prompts[some]), generator=generators, output_type="pt", **options).frames.cpu())
+            here = {name: value[some] if name in GIVEN else value for name, value in options.items()}
+            videos.append(pipeline(list(prompts[some]), generator=generators, output_type="pt", **here).frames.cpu())
     return torch.cat(videos)
 
 
@@ -74,6 +81,12 @@ def generate(
     num_inference_steps: int | None = None,
     guidance_scale: float | None = None,
     num_frames: int | None = None,
+    image: Sequence[str | Path] | None = None,
+    last_image: Sequence[str | Path] | None = None,
+    video: Sequence[str | Path] | None = None,
+    mask: str | Path | None = None,
+    context_frames: int | None = None,
+    context_noise: float = 0.0,
     height: int | None = None,
     width: int | None = None,
     frame_rate: float | None = None,
@@ -88,16 +101,29 @@ def generate(
     Args:
         run: a run's folder or any folder holding an exported pipeline.
         prompts: captions.
+        image, last_image, video: files to start from (or end at), one for each prompt or one for all; the clip goes
+            on from its last frame.
+        mask: a picture as large as `video`, white where it is generated anew.
+        num_frames: of the whole video, given frames included; beyond the model's window it is made in windows.
+        context_frames, context_noise: of windows, see `VideoGenerationPipeline.stream_windows`.
         others: by default what is saved with the pipeline.
 
     Returns:
         The files, in order.
 
     Raises:
-        ValueError: no exported model, sizes the model cannot make, or videos already there without `overwrite`.
+        ValueError: no exported model, sizes the model cannot make, files that cannot be read, or videos already there
+            without `overwrite`.
     """
     pipeline = load_pipeline(run, device=device)
-    pipeline.clip_shape(num_frames=num_frames, height=height, width=width)
+    config = pipeline.transformer.config
+    in_windows = pipeline.makes_windows(num_frames, context_frames) and mask is None
+    pipeline.clip_shape(num_frames=None if in_windows else num_frames, height=height, width=width)
+    given = read_given_files(
+        pipeline.processor,
+        **{"image": image, "last_image": last_image, "video": video, "mask": mask, "num_prompts": len(prompts)},
+        **{"height": height or config.sample_height, "width": width or config.sample_width},
+    )
     output = Path(output_dir)
     metadata = output / "metadata.jsonl"
     if metadata.exists() and not overwrite:
@@ -107,10 +133,17 @@ def generate(
     options = {
         "num_inference_steps": num_inference_steps or pipeline.config.num_inference_steps,
         "guidance_scale": pipeline.config.guidance_scale if guidance_scale is None else guidance_scale,
-        "num_frames": num_frames or pipeline.transformer.config.sample_frames,
-        "height": height or pipeline.transformer.config.sample_height,
-        "width": width or pipeline.transformer.config.sample_width,
+        "num_frames": num_frames or (config.sample_frames if mask is None else len(given["video"][0])),
+        "height": height or config.sample_height,
+        "width": width or config.sample_width,
     }
+    if in_windows:
+        plan = plan_windows(config, context_frames=context_frames)
+        options |= {"context_frames": plan.context_frames, "context_noise": context_noise}
+    elif context_frames is not None:
+        options["context_frames"] = context_frames
+    named = {"image": image, "last_image": last_image, "video": video, "mask": mask and [mask]}
+    names = {name: [Path(file).name for file in files] for name, files in named.items() if files}
     rate = frame_rate or pipeline.config.frame_rate
     texts = [prompt for prompt in prompts for _ in range(num_videos)]
     batch_size = batch_size or 16
@@ -120,12 +153,15 @@ def generate(
     for start in range(0, len(texts), batch_size):
         some = texts[start : start + batch_size]
         seeds = [seed + start + i for i in range(len(some))]
-        videos = to_uint8(sample_videos(pipeline, some, seeds=seeds, batch_size=batch_size, **options))
-        for text, one_seed, video in zip(some, seeds, videos, strict=True):
+        prompt_of = [(start + i) // num_videos for i in range(len(some))]
+        batch = {name: [values[which] for which in prompt_of] for name, values in given.items()}
+        videos = to_uint8(sample_videos(pipeline, some, seeds=seeds, batch_size=batch_size, **options, **batch))
+        for text, one_seed, which, frames in zip(some, seeds, prompt_of, videos, strict=True):
             file = output / f"{len(files):05d}.mp4"
-            write_video(file, video, frame_rate=rate)
+            write_video(file, frames, frame_rate=rate)
             files.append(file)
             row = {"file_name": file.name, "text": text, "seed": one_seed, **options, "frame_rate": rate}
+            row |= {name: some_files[which % len(some_files)] for name, some_files in names.items()}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
         progress.update(len(some))
         # Written batch by batch: what was made before a crash keeps its captions.
