@@ -15,6 +15,7 @@ from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.text_to_video.card import write_run_card
+from heygen_hf.tasks.text_to_video.given_evaluation import evaluate_given, print_given_tables
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 SEEN, UNSEEN = "seen", "unseen"
@@ -131,8 +132,21 @@ def evaluate_run(
         },
         "validation_loss": read_json(folder.facts).get("validation_loss"),
     }
+    # 3. What it makes of given frames, where the recipe asks.
+    metrics |= evaluate_given(
+        pipeline,
+        judges,
+        data.test,
+        columns,
+        section=section,
+        seed=first_seed,
+        batch_size=recipe.generation.batch_size,
+        precision=recipe.training.get("precision", "auto"),
+        limit=limit,
+    )
     write_json(output or folder.metrics, metrics)
     print_table(metrics)
+    print_given_tables(metrics)
     return metrics
 
 

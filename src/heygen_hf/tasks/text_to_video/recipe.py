@@ -73,6 +73,10 @@ class EvaluationSection:
             whether the combination occurs in the training clips.
         seed: of the generated videos; video i of the evaluation uses seed + i.
         judge_max_steps: training steps of each judge at most.
+        image_to_video_clips: so many test clips give their first frame, and the generated ones are judged, with the
+            caption and without; 0 for none. For a model with `training.given_frames`.
+        continuation_clips: so many test clips go on in windows to `continuation_frames`, and the last window is
+            judged; 0 for none.
     """
 
     enabled: bool = True
@@ -80,9 +84,16 @@ class EvaluationSection:
     videos_per_seen_combination: int = 1
     seed: int = 1000
     judge_max_steps: int = 1000
+    image_to_video_clips: int = 0
+    continuation_clips: int = 0
+    continuation_frames: int = 64
 
     def __post_init__(self) -> None:
         _require_positive(self, "videos_per_unseen_combination", "videos_per_seen_combination", "judge_max_steps")
+        _require_positive(self, "continuation_frames")
+        for name in ("image_to_video_clips", "continuation_clips"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
 
 def _require_positive(section: Any, *names: str) -> None:
@@ -97,7 +108,8 @@ def evaluates(recipe: Recipe) -> bool:
 
 
 # Filled in from the tokenizer, the processor and the encoders; a default written out would override them.
-_LEFT_OPEN = {"vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
+# What given frames a model learned from, the trainer says.
+_LEFT_OPEN = {"given_frame_patterns", "vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
 _LEFT_OPEN_WITH_AUTOENCODER = {"num_channels", "temporal_compression", "spatial_compression"}
 
 
