@@ -1,10 +1,13 @@
 """The trainer of models with labels: learning, exact resume, averages, and evaluation with its own collator."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from heygen_hf.models.text_transformer import (
@@ -12,6 +15,7 @@ from heygen_hf.models.text_transformer import (
     TextTransformerForCausalLM,
     TextTransformerForSequenceClassification,
 )
+from heygen_hf.tasks.run_facts import training_facts
 from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
 
 
@@ -163,3 +167,73 @@ def test_smoothed_labels_of_a_language_model_are_those_of_the_next_token(tmp_pat
     torch.testing.assert_close(loss, expected)
     plain = trainer.compute_loss(model.eval(), dict(batch))
     torch.testing.assert_close(plain, torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()))
+
+
+def test_the_best_checkpoint_comes_back_with_its_average(tmp_path: Path) -> None:
+    calls = iter(range(9))
+    trainer = build_trainer(
+        tmp_path,
+        ema_decay=0.5,
+        max_steps=6,
+        save_steps=2,
+        eval_steps=2,
+        save_total_limit=None,
+        load_best_model_at_end=True,
+        metric_for_best_model="score",
+        greater_is_better=False,
+        # grows with every evaluation, so the first is the best
+        compute_metrics=lambda _: {"score": float(next(calls))},
+    )
+    trainer.train()
+    assert trainer.state.best_global_step == 2
+    saved = load_file(tmp_path / "checkpoint-2" / "ema.safetensors")
+    with trainer.ema_weights():
+        held = dict(trainer.model.named_parameters())
+        assert all(torch.equal(held[name], value) for name, value in saved.items())
+    facts = training_facts(trainer, data_name="x", reports={}, training_seconds=1.0, command=None)
+    assert facts["validation_loss"] == next(e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e)
+
+
+def test_smoothing_refuses_what_it_cannot_smooth(tmp_path: Path) -> None:
+    trainer = build_trainer(tmp_path, label_smoothing_factor=0.1)
+    batch = collate([Sequences()[i] for i in range(2)])
+    with pytest.raises(ValueError, match="set it to 0"):
+        trainer.compute_loss(trainer.model.train(), {"input_ids": batch["input_ids"]})
+
+
+@pytest.mark.slow
+def test_two_processes_smooth_as_one_does(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(SMOOTHING_PROGRAM)
+    logs = []
+    for processes in (1, 2):
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+        command = [*launcher, str(tmp_path / "program.py"), str(tmp_path / str(processes)), str(8 // processes)]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        assert result.returncode == 0, result.stderr[-3000:]
+        logs.append(json.loads((tmp_path / str(processes) / "log.jsonl").read_text().splitlines()[0]))
+    assert logs[1]["loss"] == pytest.approx(logs[0]["loss"], rel=1e-4)
+    assert logs[1]["grad_norm"] == pytest.approx(logs[0]["grad_norm"], rel=1e-3)
+
+
+SMOOTHING_PROGRAM = """
+import sys
+import torch
+from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerForCausalLM
+from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
+
+folder, batch_size = sys.argv[1:]
+torch.manual_seed(0)
+config = TextTransformerConfig(vocab_size=20, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
+rows = torch.randint(1, 20, (16, 6), generator=torch.Generator().manual_seed(0))
+rows = [{"input_ids": row, "labels": row} for row in rows]
+arguments = SupervisedTrainingArguments(
+    output_dir=folder, max_steps=1, logging_steps=1, per_device_train_batch_size=int(batch_size), eval_strategy="no",
+    save_strategy="no", label_smoothing_factor=0.1, precision="fp32", optimizer="adamw", disable_tqdm=True,
+)
+collate = lambda items: {name: torch.stack([item[name] for item in items]) for name in items[0]}
+trainer = SupervisedTrainer(
+    TextTransformerForCausalLM(config), arguments, train_dataset=rows, data_collator=collate,
+    callbacks=[JsonLinesLog(folder + "/log.jsonl")],
+)
+trainer.train()
+"""

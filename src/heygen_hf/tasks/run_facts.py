@@ -28,7 +28,8 @@ def training_facts(
     for report in as_plain.values():
         # A path of this machine, in a folder that gets published.
         report.pop("store_path", None)
-    evaluations = [entry for entry in trainer.state.log_history if "eval_loss" in entry]
+    losses = {entry["step"]: entry["eval_loss"] for entry in trainer.state.log_history if "eval_loss" in entry}
+    exported_step = trainer.state.best_global_step if trainer.args.load_best_model_at_end else max(losses, default=None)
     return {
         "command": list(command) if command else None,
         "data": data_name,
@@ -40,7 +41,7 @@ def training_facts(
         "training_seconds": None if resumed else round(training_seconds, 1),
         "resumed_at_step": trainer.initial_step if resumed else None,
         "seconds_since_resumed": round(training_seconds, 1) if resumed else None,
-        "validation_loss": evaluations[-1]["eval_loss"] if evaluations else None,
+        "validation_loss": losses.get(exported_step),
         "hardware": hardware(trainer),
         "versions": package_versions(),
     }

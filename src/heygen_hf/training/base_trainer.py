@@ -281,3 +281,9 @@ class BaseTrainer(Trainer):
         super()._load_from_checkpoint(resume_from_checkpoint, model)
         if self.ema is not None:
             self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
+
+    def _load_best_model(self) -> None:
+        """The best checkpoint's weights, and its average with them."""
+        super()._load_best_model()
+        if self.ema is not None:
+            self.ema.load(Path(self.state.best_model_checkpoint) / EMA_FILE)

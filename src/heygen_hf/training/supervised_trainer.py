@@ -74,13 +74,15 @@ class SupervisedTrainer(BaseTrainer):
         self, model: nn.Module, inputs: dict[str, Any], num_items: torch.Tensor | int | None
     ) -> tuple[torch.Tensor, Any]:
         """Cross-entropy with `args.label_smoothing_factor`; Trainer's own knows by name which models shift labels."""
-        labels = inputs["labels"]
+        labels = inputs.get("labels")
         outputs = model(**{name: value for name, value in inputs.items() if name != "labels"})
-        logits = outputs.logits
-        if labels.ndim != logits.ndim - 1 or labels.is_floating_point():
+        logits = getattr(outputs, "logits", None)
+        fits = labels is not None and logits is not None and labels.ndim == logits.ndim - 1
+        if not fits or labels.is_floating_point():
+            shapes = [None if value is None else tuple(value.shape) for value in (labels, logits)]
             raise ValueError(
-                f"label_smoothing_factor is for one class a place, and these are labels {tuple(labels.shape)} for "
-                f"logits {tuple(logits.shape)}; set it to 0 (the multimodal heads have model.label_smoothing)."
+                f"label_smoothing_factor is for one class a place, and here labels are {shapes[0]} and logits "
+                f"{shapes[1]}; set it to 0 (the multimodal classifiers have model.label_smoothing)."
             )
         if self._shifts:
             logits, labels = logits[:, :-1], labels[:, 1:]
@@ -92,7 +94,11 @@ class SupervisedTrainer(BaseTrainer):
             label_smoothing=self._smoothing,
             reduction="sum" if whole else "mean",
         )
-        return loss / num_items if whole else loss, outputs
+        if not whole:
+            return loss, outputs
+        # DDP averages the processes' gradients, and each has divided by the targets of all of them.
+        processes = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return loss / num_items * processes, outputs
 
     def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
         if self._eval_collator is None:
