@@ -176,6 +176,7 @@ def test_python_source_is_prepared(tmp_path: Path) -> None:
     assert sides[1]
     assert not sides[0] & sides[1]
     assert "held out" in parts.data_note
+    assert all(row.keys() == {"file_name", "reason"} for row in parts.reports["train"]["skipped"])
     # A row is never cut off in evaluation, so that every word has a prediction.
     model = parts.build_model().eval()
     rows = parts.eval_dataset[:3]

@@ -18,10 +18,19 @@ def share_figure(
     group: str | None = None,
     note: str | None = None,
     metric_type: str = "accuracy",
+    is_baseline: bool = False,
 ) -> MetricResult:
     """`correct` of `count` with Wilson's 95 % interval; not measured where there was nothing to count."""
     if not count:
-        return MetricResult(name=name, value=None, count=0, group=group, note=note, metric_type=metric_type)
+        return MetricResult(
+            name=name,
+            value=None,
+            count=0,
+            group=group,
+            note=note,
+            metric_type=metric_type,
+            is_baseline=is_baseline,
+        )
     interval = wilson_interval(correct, count)
     return MetricResult(
         name=name,
@@ -31,6 +40,7 @@ def share_figure(
         group=group,
         note=note,
         metric_type=metric_type,
+        is_baseline=is_baseline,
     )
 
 

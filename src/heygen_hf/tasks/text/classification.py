@@ -285,7 +285,7 @@ def _note(data: ClassificationDataSection, labelled: LabelledTexts) -> str | Non
 
 
 TASK = ModelTask(name="text_classification", build=build, pipeline_tag="text-classification")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": TextModelSection,
     "data": ClassificationDataSection,
@@ -295,4 +295,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "docstrings_by_module", "evaluate", "prepare_labelled_texts", "run"]
+__all__ = ["SECTIONS", "TASK", "build", "docstrings_by_module", "evaluate", "plan", "prepare_labelled_texts", "run"]

@@ -49,6 +49,7 @@ def measure_text_classifier(
             int((references[kept] == majority).sum()),
             int(kept.sum()),
             group=f"baseline: always {class_names[majority]}",
+            is_baseline=True,
         )
     )
     if baseline is not None:
@@ -60,7 +61,7 @@ def measure_text_classifier(
         )
         named = "baseline: TF-IDF and logistic regression"
         others = label_scores(guessed, references, class_names=class_names)
-        figures += _figures(guessed[kept], references[kept], others, group=named, note=note)
+        figures += _figures(guessed[kept], references[kept], others, group=named, note=note, is_baseline=True)
     return figures
 
 
@@ -119,7 +120,13 @@ def _counted(labelled: tuple[Sequence[str], Sequence[int]]) -> tuple[list[str], 
 
 
 def _figures(
-    predicted: np.ndarray, references: np.ndarray, scores: LabelScores, *, group: str | None, note: str
+    predicted: np.ndarray,
+    references: np.ndarray,
+    scores: LabelScores,
+    *,
+    group: str | None,
+    note: str,
+    is_baseline: bool = False,
 ) -> list[MetricResult]:
     num_classes = int(max(predicted.max(), references.max())) + 1
     # One row a text: [right, predicted, wanted] for each class.
@@ -129,7 +136,7 @@ def _figures(
     counts[texts, 0, references] = predicted == references
     between = cluster_bootstrap_interval(counts, _macro_f1) if len(references) > 1 else None
     return [
-        share_figure("accuracy", scores.correct, scores.count, group=group, note=note),
+        share_figure("accuracy", scores.correct, scores.count, group=group, note=note, is_baseline=is_baseline),
         MetricResult(
             name="macro F1",
             value=scores.macro_f1,
@@ -138,6 +145,7 @@ def _figures(
             group=group,
             note="interval over texts, drawn anew",
             metric_type="f1",
+            is_baseline=is_baseline,
         ),
     ]
 

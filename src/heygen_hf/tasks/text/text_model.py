@@ -33,7 +33,8 @@ class TextModelSection(TextTransformerConfig):
 
     Args:
         pretrained: a folder or Hub repository to start from instead of random weights.
-        attn_implementation: "auto" takes "matmul" for short rows on a CPU and "sdpa" elsewhere.
+        attn_implementation: "auto" takes "matmul" for short rows on a CPU and "sdpa" elsewhere; for pretrained models
+            of other kinds, what transformers takes.
     """
 
     model_type = "heygen_text_recipe"
@@ -70,7 +71,9 @@ def build_text_model(
     pretrained = section.get("pretrained")
     if pretrained is not None:
         _check_pretrained(pretrained, values)
-        model = model_class.from_pretrained(pretrained, **(decided | values), **(loading or {}))
+        model = _load_pretrained(model_class, pretrained, decided, values, loading or {})
+        # Classifiers of texts that read the last token find it by this.
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     else:
         filled = {
             "vocab_size": len(tokenizer),
@@ -85,9 +88,57 @@ def build_text_model(
             raise ValueError(f"recipe section model: {error.__cause__ or error}") from error
     attention = section.get("attn_implementation") or "auto"
     if attention == "auto":
+        if not isinstance(model.config, TextTransformerConfig):
+            return model
         attention = "matmul" if not torch.cuda.is_available() and max_length <= 1024 else "sdpa"
     model.set_attn_implementation(attention)
     return model
+
+
+def _load_pretrained(
+    model_class: type[ModelType],
+    pretrained: str,
+    decided: Mapping[str, Any],
+    values: Mapping[str, Any],
+    loading: Mapping[str, Any],
+) -> ModelType:
+    """The pretrained model in float32; a head that is missing, of another size or of other classes starts anew."""
+    config = AutoConfig.from_pretrained(pretrained)
+    # `is_causal` is a field of few: others are what their class is.
+    fields = {name: value for name, value in decided.items() if hasattr(config, name)} | dict(values)
+    options: dict[str, Any] = {"dtype": torch.float32, **loading}
+    if "id2label" not in decided:
+        return model_class.from_pretrained(pretrained, **fields, **options)
+    model, loaded = model_class.from_pretrained(
+        pretrained, **fields, **options, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    mismatched = [entry[0] if isinstance(entry, tuple) else entry for entry in loaded["mismatched_keys"]]
+    of_body = sorted(name for name in mismatched if name.startswith(f"{model.base_model_prefix}."))
+    if of_body:
+        raise ValueError(
+            f"model.pretrained={pretrained} has {of_body[0]} in another size than its own config.json says"
+        )
+    head = _last_layer(model)
+    is_new = bool(head) and any(name.startswith(f"{head}.") for name in [*mismatched, *loaded["missing_keys"]])
+    if is_new or dict(config.id2label) != decided["id2label"]:
+        print(f"model.pretrained={pretrained} was not trained for these classes: its last layer starts anew")
+        if head and not is_new:  # one of the same size, but of other classes, is no better start than a random one
+            layer = model.get_submodule(head)
+            torch.nn.init.normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
+    return model
+
+
+def _last_layer(model: PreTrainedModel) -> str:
+    """The name of the layer that gives the classes, "" where it is none that we know."""
+    body = f"{model.base_model_prefix}."
+    found = [
+        name
+        for name, layer in model.named_modules()
+        if type(layer) is torch.nn.Linear and layer.out_features == model.num_labels and not name.startswith(body)
+    ]
+    return found[-1] if found else ""
 
 
 def _check_pretrained(pretrained: str, values: Mapping[str, Any]) -> None:

@@ -235,7 +235,7 @@ def prepare_labelled_words(data: TokenDataSection, *, seed: int, exported: Path 
         for split, each in rows.items()
     }
     if data.train == PYTHON_SOURCE:
-        reports["train"]["skipped"] = [list(entry) for entry in account.skipped]
+        reports["train"]["skipped"] = [{"file_name": name, "reason": reason} for name, reason in account.skipped]
     order = ("train", "validation", "test")
     return LabelledWords(
         splits={split: rows[split] for split in order},
@@ -325,7 +325,7 @@ def _source_note(account: Any) -> str:
 
 
 TASK = ModelTask(name="token_classification", build=build, pipeline_tag="token-classification")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": TextModelSection,
     "data": TokenDataSection,
@@ -335,4 +335,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "prepare_labelled_words", "run"]
+__all__ = ["SECTIONS", "TASK", "build", "evaluate", "plan", "prepare_labelled_words", "run"]

@@ -103,7 +103,14 @@ def _figures(
     def figure(name: str, value: float, count: int, between: tuple[float, float] | None) -> MetricResult:
         said = None if between is None else note
         return MetricResult(
-            name=name, value=value, count=count, interval=between, group=group, note=said, metric_type="f1"
+            name=name,
+            value=value,
+            count=count,
+            interval=between,
+            group=group,
+            note=said,
+            metric_type="f1",
+            is_baseline=group is not None,
         )
 
     figures = [
