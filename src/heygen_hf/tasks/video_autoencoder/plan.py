@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback
@@ -42,7 +43,7 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     quiet |= {"sample_steps": 0, "max_steps": _STEPS_MEASURED, "compile_blocks": "never", "adversarial_start_step": 0}
     with tempfile.TemporaryDirectory() as scratch:
         short = dataclasses.replace(recipe, training=recipe.training | quiet)
-        arguments = build_arguments(short, RunFolder(scratch))
+        arguments = build_arguments(short, RunFolder(Path(scratch)))
         arguments.dataloader_num_workers = data.num_workers
         samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
         trainer = VideoAutoencoderTrainer(
