@@ -73,3 +73,13 @@ def test_what_the_training_text_gives_away_is_not_held_out():
 def test_a_share_that_cannot_be():
     with pytest.raises(ValueError, match="share is 1"):
         split_held_out(["a"], share=1, seed=0)
+
+
+def test_few_documents_and_a_small_share_still_hold_one_out():
+    texts = documents(16)
+    for seed in range(10):
+        train, held_out = split_held_out(texts, share=0.04, seed=seed)
+        assert held_out
+        assert sorted(train + held_out) == list(range(16))
+    assert split_held_out(texts[:1], share=0.04, seed=0) == ([0], [])
+    assert split_held_out(texts[:1] * 3 + ["..."], share=0.04, seed=0) == ([0, 1, 2, 3], [])  # told by the rest

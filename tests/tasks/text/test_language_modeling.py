@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BloomConfig,
+    BloomForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    OPTConfig,
+    OPTForCausalLM,
+)
 
+from heygen_hf.data.text import build_tokenizer
 from heygen_hf.data.text.byte_pairs import build_byte_pair_tokenizer
 from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.recipe import load_recipe
@@ -117,6 +127,36 @@ def test_splits_that_are_given_are_taken(tmp_path):
     assert [row["reason"] for row in splits.reports["train"]["skipped"]] == ["no text"]
 
 
+def test_given_documents_that_are_trained_on_are_left_out_and_said(tiny, tmp_path, capsys):
+    texts = documents()
+    for name, some in (("train", texts[:30]), ("test", texts[25:36] + texts[30:32] + ["?!"])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(json.dumps({"body": text}) for text in some))
+    given = [f"data.train={tmp_path / 'train.jsonl'}", f"data.test={tmp_path / 'test.jsonl'}"]
+    parts = build(load_recipe(RECIPE, [*tiny, *given]), exported=None, is_main=True)
+    report = parts.reports["test"]
+    assert report["num_used"] == 6
+    assert (report["num_repeated"], report["num_in_other_splits"], report["num_without_words"]) == (2, 5, 1)
+    said = "test: of 14 documents are left out: 2 repeat others, 5 are in other splits, 1 have no word"
+    assert said in capsys.readouterr().out
+    assert "No document of one split is in another. No validation document" in parts.data_note
+    kept = build(load_recipe(RECIPE, [*tiny, *given, "data.repeated=keep"]), exported=None, is_main=False)
+    assert kept.reports["test"]["num_used"] == 14
+    assert "given to test may be in the training text" in kept.data_note
+
+
+def test_a_tokenizer_that_loses_text_has_no_bits_per_byte(tiny, tmp_path, capsys):
+    tokenizer = build_tokenizer(documents())  # of small letters
+    tokenizer.add_special_tokens({"eos_token": "[EOS]"})
+    tokenizer.save_pretrained(tmp_path / "lossy")
+    more = [f"data.tokenizer={tmp_path / 'lossy'}", "evaluation.num_prompts=0", "evaluation.baselines=false"]
+    parts = build(load_recipe(RECIPE, [*tiny, *more]), exported=None, is_main=True)
+    assert "bits per byte will not be measured" in capsys.readouterr().out
+    bits, perplexity = parts.measure(parts.build_model().eval())
+    assert (bits.name, bits.value, bits.interval) == ("bits per byte", None, None)
+    assert "loses a part of" in bits.note
+    assert perplexity.value > 1
+
+
 def test_a_text_file_can_be_divided_into_paragraphs(tmp_path):
     (tmp_path / "book.txt").write_text("\n\n".join(documents()))
     options = {"train": str(tmp_path / "book.txt"), "cache_dir": str(tmp_path / "cache")}
@@ -159,6 +199,41 @@ def test_a_pretrained_model_of_transformers_is_trained_further_within_documents(
         build(load_recipe(bare, [*tiny]), exported=None, is_main=True).build_model()
 
 
+def pretrained_recipe(model, folder: Path) -> Path:
+    tokenizer = build_byte_pair_tokenizer(documents(), vocab_size_limit=280)
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)
+    (folder / "recipe.yaml").write_text(f"task: language_modeling\nmodel: {{pretrained: {folder}}}\n")
+    return folder / "recipe.yaml"
+
+
+@pytest.mark.parametrize("kind", ["opt", "bloom"])
+def test_a_model_that_cannot_keep_packed_documents_apart_is_refused(kind, tiny, tmp_path):
+    if kind == "opt":
+        sizes = {"hidden_size": 16, "word_embed_proj_dim": 16, "ffn_dim": 16, "num_attention_heads": 2}
+        config = OPTConfig(vocab_size=280, num_hidden_layers=1, max_position_embeddings=64, **sizes)
+        recipe = pretrained_recipe(OPTForCausalLM(config), tmp_path / kind)
+    else:
+        config = BloomConfig(vocab_size=280, hidden_size=16, n_layer=1, n_head=2)
+        recipe = pretrained_recipe(BloomForCausalLM(config), tmp_path / kind)
+    values = [value for value in tiny if not value.startswith("model.")]
+    with pytest.raises(ValueError, match=r"ForCausalLM\) cannot keep documents apart.*data.packing=none"):
+        build(load_recipe(recipe, values), exported=None, is_main=False).build_model()
+    parts = build(load_recipe(recipe, [*values, "data.packing=none"]), exported=None, is_main=False)
+    batch = parts.collate([parts.train_dataset[row] for row in range(2)])
+    assert torch.isfinite(parts.build_model()(**batch).loss)
+
+
+def test_rows_longer_than_learned_positions_are_refused(tiny, tmp_path):
+    config = GPT2Config(vocab_size=280, n_embd=16, n_layer=1, n_head=2, n_positions=64)
+    recipe = pretrained_recipe(GPT2LMHeadModel(config), tmp_path / "gpt2")
+    values = [value for value in tiny if not value.startswith("model.")]
+    with pytest.raises(ValueError, match=r"data.max_length is 65 and model.pretrained=.* knows 64 positions"):
+        build(load_recipe(recipe, [*values, "data.max_length=65"]), exported=None, is_main=False)
+    with pytest.raises(ValueError, match=r"generated_tokens is 63 and .* has room for \d+ after the longest prompt"):
+        build(load_recipe(recipe, [*values, "evaluation.generated_tokens=63"]), exported=None, is_main=False)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -167,7 +242,7 @@ def test_a_pretrained_model_of_transformers_is_trained_further_within_documents(
         (["data.max_length=2"], "2 tokens go around every document"),
         (["data.text_column=text"], "data.text_column is 'text'.*body"),
         (["data.train=nowhere.jsonl"], "there is no nowhere.jsonl"),
-        (["data.test_share=0.000001"], "leaves nothing to hold out"),
+        (["evaluation.stride=32"], "evaluation.stride is 32 and data.max_length 32"),
         (["data.vocab_size_limit=100"], "vocab_size_limit is 100"),
         (["model.pretrained=/nowhere/at/all"], "is no causal language model"),
         (["model.hidden_size=33"], "recipe section model: hidden_size=33"),

@@ -131,8 +131,8 @@ def load_source_tokens(
 ) -> "tuple[datasets.DatasetDict, SourceReport]":
     """The standard library's source files, labelled, and split by file.
 
-    A held-out file shares at most half of its lines with the training files, and a held-out window none that is the
-    same as a whole. The files are those of the Python that runs; another version has others.
+    A held-out file shares at most half of its runs of five words with the training files, and no held-out window is
+    the same as one of theirs. The files are those of the Python that runs; another version has others.
 
     Args:
         max_words: of a window.

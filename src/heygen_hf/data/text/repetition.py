@@ -60,7 +60,8 @@ def split_held_out(
 
     Args:
         texts: documents, without repeated ones.
-        share: of the documents to hold out, in (0, 1); somewhat fewer are.
+        share: of the documents to hold out, in (0, 1); somewhat fewer are, but one at least, where one may be: that
+            of the smallest draw.
         seed: another one holds out others.
         most_in_common: share of a held-out document's runs of words that may occur anywhere in the training part.
 
@@ -85,7 +86,27 @@ def split_held_out(
             if len(runs_of[number] & seen) > most_in_common * len(runs_of[number]) or not runs_of[number]
         )
         held_out.difference_update(to_read)
+    if not held_out and len(texts) > 1:
+        held_out.update(_first_unlike_the_rest(texts, seed, most_in_common))
     return [number for number in range(len(texts)) if number not in held_out], sorted(held_out)
+
+
+def has_words(text: str) -> bool:
+    """Whether there is a letter or a digit in it."""
+    return _WORD.search(text) is not None
+
+
+def _first_unlike_the_rest(texts: Sequence[str], seed: int, most_in_common: float) -> list[int]:
+    """Of the documents that the others do not give away, the one with the smallest draw; none where there is none."""
+    runs_of = [set(word_runs(text)) for text in texts]
+    wanted = {run for runs in runs_of for run in runs}
+    lengths = sorted({len(run) for run in wanted})
+    holders = Counter(run for text in texts for run in set(_runs_of_lengths(text, lengths)) if run in wanted)
+    for number in sorted(range(len(texts)), key=lambda number: _draw(texts[number], seed)):
+        runs = runs_of[number]
+        if runs and sum(holders[run] > 1 for run in runs) <= most_in_common * len(runs):
+            return [number]
+    return []
 
 
 def word_runs(text: str) -> Iterator[Run]:

@@ -9,13 +9,22 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.data.text import TextCollator, TextReport, prepare_text_dataset
+from heygen_hf.evaluation.language_modeling import count_lossy
 from heygen_hf.models.text_transformer import TextTransformerForCausalLM
 from heygen_hf.tasks.adapters import PeftSection, base_loading_options
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.text.language_modeling_figures import EvaluationSection, measure_language_model
-from heygen_hf.tasks.text.text_data import PYTHON_REFERENCE, TextDataSection, prepare_text_splits, text_tokenizer
+from heygen_hf.tasks.text.language_modeling_figures import EvaluationSection, measure_language_model, prompts_of
+from heygen_hf.tasks.text.packed_documents import check_packing
+from heygen_hf.tasks.text.text_data import (
+    PYTHON_REFERENCE,
+    TextDataSection,
+    TextSplits,
+    prepare_text_splits,
+    text_tokenizer,
+)
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
+from heygen_hf.tasks.text.text_positions import check_length, most_positions
 from heygen_hf.training import SupervisedTrainingArguments
 
 if TYPE_CHECKING:
@@ -52,13 +61,24 @@ class LanguageModelingDataSection(TextDataSection):
 
 def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """Documents, tokenizer and rows; the model is built when the story asks for it."""
-    del is_main  # `datasets` keeps what one process has prepared for the others
     data, section = recipe.data, dict(recipe.model or {})
-    model_class = causal_model_class(section.get("pretrained"))
+    pretrained = section.get("pretrained")
+    model_class = causal_model_class(pretrained)
     ours = issubclass(model_class, TextTransformerForCausalLM)
     splits = prepare_text_splits(data, seed=recipe.seed)
-    tokenizer = text_tokenizer(data, splits, exported=exported, pretrained=section.get("pretrained"))
+    tokenizer = text_tokenizer(data, splits, exported=exported, pretrained=pretrained)
     check_vocabulary(section, tokenizer)
+    held_out = splits.texts("test")
+    _check_lengths(recipe, tokenizer, held_out, places=None if ours else most_positions(model_class, pretrained))
+    num_lossy = count_lossy(tokenizer, held_out)
+    if is_main:
+        for line in splits.left_out():
+            print(line)
+        if num_lossy:
+            print(
+                f"the tokenizer loses a part of {num_lossy:,} of {len(held_out):,} test documents (capitals, spaces or "
+                "characters that it does not know), so bits per byte will not be measured"
+            )
     packing = data.packing
     if recipe.peft is not None and recipe.peft.method == "prefix_tuning":
         packing = "none"  # a prefix stands before one text, not before each of several
@@ -67,15 +87,20 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         report = TextReport()
         rows[split] = packed_rows(documents, tokenizer, data=data, packing=packing, report=report)
         splits.reports[split]["tokenized"] = report.to_dict()
+        if is_main and report.num_truncated:
+            print(f"{split}: {report.summary()}")
 
     def build_model() -> PreTrainedModel:
-        return build_text_model(
+        model = build_text_model(
             model_class,
             section,
             tokenizer=tokenizer,
             max_length=data.max_length,
             loading=base_loading_options(recipe.peft),
         )
+        if not ours and packing != "none":
+            check_packing(model, named=f"model.pretrained={pretrained}")
+        return model
 
     return TaskParts(
         model_class=model_class,
@@ -88,15 +113,16 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
             model,
             tokenizer,
             training_texts=splits.texts("train"),
-            texts=splits.texts("test"),
+            texts=held_out,
             max_length=data.max_length,
             section=recipe.evaluation,
+            num_lossy=num_lossy,
         ),
         data_name=data.train,
         reports=splits.reports,
         num_workers=data.num_workers,
         usage=_USAGE,
-        data_note=_note(data),
+        data_note=_note(data, splits),
     )
 
 
@@ -165,8 +191,32 @@ def _collator(
     return collate
 
 
-def _note(data: TextDataSection) -> str:
-    apart = "No document of one split is in another, and held-out ones were left out of which most is in the others."
+def _check_lengths(recipe: Recipe, tokenizer: PreTrainedTokenizerBase, texts: list[str], *, places: int | None) -> None:
+    """Refuse now what would fail after the training."""
+    data, evaluation, pretrained = recipe.data, recipe.evaluation, (recipe.model or {}).get("pretrained")
+    if evaluation.stride is not None and evaluation.stride >= data.max_length:
+        raise ValueError(
+            f"evaluation.stride is {evaluation.stride} and data.max_length {data.max_length}; expected less than that, "
+            "such as half of it"
+        )
+    check_length(data.max_length, field="data.max_length", places=places, pretrained=pretrained)
+    prompts = prompts_of(texts, evaluation)
+    if places is not None and prompts:
+        room = places - max(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
+        if evaluation.generated_tokens > room:
+            raise ValueError(
+                f"evaluation.generated_tokens is {evaluation.generated_tokens} and model.pretrained={pretrained} has "
+                f"room for {max(0, room)} after the longest prompt; lower it, or evaluation.prompt_characters"
+            )
+
+
+def _note(data: TextDataSection, splits: TextSplits) -> str:
+    apart = "No document of one split is in another."
+    if data.repeated == "keep" and splits.given:
+        apart = f"Documents that are given to {' and '.join(sorted(splits.given))} may be in the training text too."
+    set_apart = [split for split in ("validation", "test") if split not in splits.given]
+    if set_apart:
+        apart += f" No {' or '.join(set_apart)} document was set apart of which most is in the training text."
     if data.train == PYTHON_REFERENCE:
         return (
             "Python's language reference (pydoc_data.topics) and the docstrings of its standard library, as they are "

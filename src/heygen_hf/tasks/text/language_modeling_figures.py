@@ -40,6 +40,8 @@ class EvaluationSection:
         for name in ("batch_size", "generated_tokens", "prompt_characters"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.stride is not None and self.stride < 1:
+            raise ValueError(f"stride must be at least 1, got {self.stride}")
         if not 1 <= self.ngram_order <= 7:
             raise ValueError(f"ngram_order must be from 1 to 7, got {self.ngram_order}")
         if self.num_prompts < 0:
@@ -54,9 +56,14 @@ def measure_language_model(
     texts: Sequence[str],
     max_length: int,
     section: EvaluationSection,
+    num_lossy: int = 0,
 ) -> list[MetricResult]:
     """Bits per byte with its interval, perplexity, the baselines, the speed of `generate`, and whether its cache
-    changes a token."""
+    changes a token.
+
+    Args:
+        num_lossy: texts of which the tokenizer loses a part; with any, bits per byte are not measured.
+    """
     bits = measure_bits_per_byte(
         model, tokenizer, texts, max_length=max_length, stride=section.stride, batch_size=section.batch_size
     )
@@ -65,11 +72,13 @@ def measure_language_model(
     figures = [
         MetricResult(
             name="bits per byte",
-            value=bits.value,
-            interval=bits.interval(),
+            value=None if num_lossy else bits.value,
+            interval=None if num_lossy else bits.interval(),
             unit="bits/byte",
             metric_type="bits_per_byte",
-            note=f"{every}; interval over documents",
+            note=f"not measured: the tokenizer loses a part of {num_lossy:,} of {len(texts):,} documents"
+            if num_lossy
+            else f"{every}; interval over documents",
             **held_out,
         ),
         MetricResult(
@@ -114,11 +123,16 @@ def _baselines(training_texts: Sequence[str], texts: Sequence[str], *, order: in
     ]
 
 
+def prompts_of(texts: Sequence[str], section: EvaluationSection) -> list[str]:
+    """Beginnings of documents, evenly spread."""
+    step = max(1, len(texts) // max(1, section.num_prompts))
+    return [text[: section.prompt_characters] for text in texts[::step][: section.num_prompts]]
+
+
 def _speed(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], section: EvaluationSection
 ) -> list[MetricResult]:
-    step = max(1, len(texts) // section.num_prompts)
-    prompts = [text[: section.prompt_characters] for text in texts[::step][: section.num_prompts]]
+    prompts = prompts_of(texts, section)
     speed = measure_generation(model, tokenizer, prompts, max_new_tokens=section.generated_tokens)
     return [
         MetricResult(
