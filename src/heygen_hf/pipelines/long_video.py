@@ -140,7 +140,8 @@ class LongVideoMixin:
         lengths = {len(clip) for clip in found.get("video", found.get("image", []))}
         if len(lengths) > 1:
             raise ValueError(
-                f"the clips of video have {sorted(lengths)} frames; videos made in windows need one length."
+                f"the clips of video have {sorted(lengths)} frames; videos made in windows need one length: make them "
+                "one by one (batch_size 1)."
             )
         known = lengths.pop() if lengths else 0
         if num_frames <= known:
