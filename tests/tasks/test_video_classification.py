@@ -183,6 +183,14 @@ def video_mae(tmp_path: Path) -> Path:
 NO_CONV = [value for value in TINY if not value.startswith("model.")]
 
 
+def test_a_pretrained_model_in_bfloat16_is_trained_in_float32(columns_folder, video_mae, tmp_path) -> None:
+    half = AutoModelForVideoClassification.from_pretrained(video_mae, dtype=torch.bfloat16)
+    half.save_pretrained(tmp_path / "half")
+    values = [*NO_CONV, "model=null", f"model.pretrained={tmp_path / 'half'}", f"data.train={columns_folder}"]
+    values += [f"data.cache_dir={tmp_path / 'cache'}", "data.label_columns=[colour]"]
+    assert build(load_recipe(RECIPE, values), exported=None, is_main=False).build_model().dtype == torch.float32
+
+
 def test_a_transformers_model_is_fine_tuned(columns_folder, video_mae, tmp_path, capsys) -> None:
     start = ["model=null", f"model.pretrained={video_mae}"]
     values = [*NO_CONV, *start, f"data.train={columns_folder}", f"data.cache_dir={tmp_path / 'cache'}"]

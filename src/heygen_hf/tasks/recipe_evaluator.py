@@ -1,5 +1,7 @@
 """From a run's folder to its figures: what `heygen-hf evaluate` calls."""
 
+import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from heygen_hf.tasks.run_folder import RunFolder
 
 def evaluate_recipe_run(
     run: str | Path,
+    overrides: Sequence[str] = (),
     *,
     output: str | Path | None = None,
     num_videos_per_prompt: int | None = None,
@@ -20,7 +23,10 @@ def evaluate_recipe_run(
 
     Args:
         run: the run's folder.
-        output: where the figures are written; by default the run's `metrics.json`.
+        overrides: `section.key=value` laid over its recipe, such as `data.train=other/place`; not of tasks that make
+            videos.
+        output: where the figures are written; by default the run's `metrics.json`, with overrides
+            `RUN/evaluation/overridden.json`.
         num_videos_per_prompt, limit, seed: of generated videos, see `text_to_video.evaluate`.
 
     Raises:
@@ -34,7 +40,12 @@ def evaluate_recipe_run(
         raise ValueError(f"{run} holds no recipe.yaml, so there is no run to measure.")
     task = load_recipe(folder.recipe).task
     options = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit, "seed": seed}
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if given and task != "text_to_video":
         raise ValueError(f"{', '.join(given)} are of generated videos, and {run} is a run of {task}; leave them out.")
-    return task_module(task).evaluate(run, output=output, **given)
+    evaluate = task_module(task).evaluate
+    if overrides:
+        if "overrides" not in inspect.signature(evaluate).parameters:
+            raise ValueError(f"{overrides[0]}: a run of {task} is measured with its own recipe; leave it out.")
+        given["overrides"] = list(overrides)
+    return evaluate(run, output=output, **given)

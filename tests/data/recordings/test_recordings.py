@@ -109,6 +109,15 @@ def test_the_first_takes_of_everyone_are_held_out(spoken):
         split_recordings(dataset, test_takes=9)
 
 
+def test_a_copy_of_a_test_recording_is_not_trained_on(spoken):
+    folder = spoken / "recordings"
+    (folder / "0_ann_1.wav").write_bytes((folder / "0_ann_0.wav").read_bytes())
+    dataset, _ = prepare_recordings(find_recordings(spoken), sampling_rate=8000)
+    train, test, how = split_recordings(dataset, test_takes=1)
+    assert (len(train), len(test)) == (7, 4)
+    assert "1 others have the same contents as test recordings and are left out" in how
+
+
 def test_without_takes_a_share_is_held_out_by_content(tmp_path, write_tone):
     for number in range(10):
         write_tone(tmp_path / f"{number}.wav", pitch=200 + 50 * (number // 2))  # each twice

@@ -167,6 +167,15 @@ def test_no_path_of_this_machine_is_written(below, expected, base_folder, tmp_pa
     assert load_adapters(TextTransformerForCausalLM, run).peft_config
 
 
+def test_the_base_is_read_in_float32_whatever_it_was_saved_in(base_folder, tmp_path) -> None:
+    section = PeftSection(method="lora")
+    base = TextTransformerForCausalLM.from_pretrained(base_folder)
+    export_adapters(apply_adapters(base, section), tmp_path / "run", section)
+    TextTransformerForCausalLM.from_pretrained(base_folder, dtype=torch.bfloat16).save_pretrained(tmp_path / "half")
+    again = load_adapters(TextTransformerForCausalLM, tmp_path / "run", base=str(tmp_path / "half"))
+    assert {weight.dtype for weight in again.parameters()} == {torch.float32}
+
+
 def test_what_does_not_fit_is_refused_in_one_line(base_folder, batch_for, monkeypatch) -> None:
     fresh = TextTransformerForCausalLM(load_base(TextTransformerForCausalLM, base_folder).config)
     fresh.config._name_or_path = ""

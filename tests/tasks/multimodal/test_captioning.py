@@ -12,9 +12,11 @@ from transformers import AutoTokenizer
 from heygen_hf.data import build_tokenizer, decode_video, render_moving_digits
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks import run_recipe
+from heygen_hf.tasks import evaluate_recipe_run, run_recipe
+from heygen_hf.tasks.model_training.remeasuring import on_training_device
 from heygen_hf.tasks.multimodal.captioning import build, evaluate
 from heygen_hf.tasks.recipe import load_recipe
+from heygen_hf.tasks.recipe_planner import plan_recipe
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "multimodal" / "captioning_moving_digits.yaml"
 TINY = [
@@ -48,13 +50,14 @@ def build_parts(work: Path, *overrides: str, digits: str = "digits"):
     return build(load_recipe(RECIPE, settings(work, *overrides, digits=digits)), exported=None, is_main=True)
 
 
-def with_captions(work: Path, name: str, caption_of) -> None:
-    """The training clips with other captions."""
+def with_captions(work: Path, name: str, caption_of, *, splits=("train",)) -> None:
+    """The clips with other captions."""
     shutil.copytree(work / "digits", work / name)
-    path = work / name / "train" / "metadata.jsonl"
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    lines = [json.dumps({**row, "text": caption_of(number, row["text"])}) for number, row in enumerate(rows)]
-    path.write_text("\n".join(lines) + "\n")
+    for split in splits:
+        path = work / name / split / "metadata.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.dumps({**row, "text": caption_of(number, row["text"])}) for number, row in enumerate(rows)]
+        path.write_text("\n".join(lines) + "\n")
 
 
 def learn(model: torch.nn.Module, batch: dict[str, torch.Tensor], *, steps: int) -> list[float]:
@@ -103,6 +106,32 @@ def test_evaluating_the_run_again_gives_the_same_figures(work: Path, finished: P
     )
 
 
+def test_a_run_is_evaluated_from_another_folder_with_the_place_of_its_data(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    overrides = [*TINY, "data.train=digits", "training.max_steps=1", f"data.cache_dir={work / 'cache'}"]
+    run = work / "relative"
+    run_recipe(RECIPE, [*overrides, f"output_dir={run}"], resume=None, overwrite=False, command=["heygen-hf"])
+    before, card = (run / "metrics.json").read_text(), (run / "README.md").read_text()
+    (work / "elsewhere").mkdir()
+    monkeypatch.chdir(work / "elsewhere")
+    with pytest.raises(ValueError, match=r"run it from there, or add data\.train=PATH") as raised:
+        evaluate_recipe_run(run)
+    assert "\n" not in str(raised.value)
+    evaluate_recipe_run(run, [f"data.train={work / 'digits'}"])
+    again = json.loads((run / "evaluation" / "overridden.json").read_text())
+    assert again == json.loads(before)
+    assert (run / "README.md").read_text() == card
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_run_is_measured_where_it_would_be_trained(finished: Path) -> None:
+    recipe = load_recipe(finished / "recipe.yaml")
+    model = MultimodalFusionForCaptioning.from_pretrained(finished)
+    assert on_training_device(model, recipe).device.type == "cuda"
+
+
 @pytest.mark.parametrize("fusion", ["early", "late", "hybrid"])
 def test_each_fusion_learns_to_write_the_captions(work: Path, fusion: str) -> None:
     parts = build_parts(work, f"model.fusion={fusion}", "data.augmentation=null")
@@ -118,6 +147,40 @@ def test_empty_captions_are_left_out_and_said(work: Path, capsys: pytest.Capture
     assert len(parts.train_dataset) == 19
     assert "5 of 24 training captions are empty" in capsys.readouterr().out
     assert "5 of 24" in parts.data_note
+    report = parts.reports["train"]
+    assert (report.num_used, len(report.skipped)) == (19, 5)
+    assert "used as they are" not in report.summary()
+
+
+def test_figures_of_validation_clips_say_so(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_captions(work, "no_test", lambda number, text: text)
+    shutil.rmtree(work / "no_test" / "test")
+    parts = build_parts(work, digits="no_test")
+    assert "no test split: the figures are of the validation clips" in parts.data_note
+    assert "no test split: the figures are of the validation clips" in capsys.readouterr().out
+
+
+def test_a_single_clip_is_measured_on_itself_and_that_is_said(work: Path) -> None:
+    (work / "one").mkdir()
+    shutil.copy(work / "digits" / "train" / "00000.mp4", work / "one")
+    first = (work / "digits" / "train" / "metadata.jsonl").read_text().splitlines()[0]
+    (work / "one" / "metadata.jsonl").write_text(first + "\n")
+    assert "the figures are of the training clips" in build_parts(work, digits="one").data_note
+
+
+def test_test_clips_without_captions_are_not_measured(work: Path) -> None:
+    with_captions(work, "mute_test", lambda number, text: "", splits=("validation", "test"))
+    parts = build_parts(work, digits="mute_test")
+    assert parts.eval_dataset is None
+    (figure,) = parts.measure(parts.build_model().eval())
+    assert (figure.name, figure.value) == ("caption exact match", None)
+    assert figure.note == "no test clip has a caption"
+
+
+def test_the_plan_takes_no_step_of_the_run(work: Path) -> None:
+    found = plan_recipe(RECIPE, settings(work), measure=False)
+    assert found["splits"]["train"]["num_used"] == 24
+    assert found["batches"]["steps_per_epoch"] == 3
 
 
 def test_no_captions_at_all_are_refused(work: Path) -> None:
@@ -140,7 +203,7 @@ def test_captions_of_clips_with_sound(work: Path) -> None:
     (work / "spoken").mkdir()
     for digit in range(10):
         for take in range(2):
-            samples = [int(8000 * math.sin(place * (digit + 1) / 20)) for place in range(800)]
+            samples = [int(8000 * math.sin(place * (digit + 1 + take / 9) / 20)) for place in range(800)]
             with wave.open(str(work / "spoken" / f"{digit}_ann_{take}.wav"), "wb") as file:
                 file.setnchannels(1)
                 file.setsampwidth(2)
@@ -177,6 +240,7 @@ def test_a_tokenizer_without_an_end_is_refused(work: Path) -> None:
         ("model.text_config={}", "reads the clip alone"),
         ("model.audio_config={}", "no sample has any audio"),
         ("evaluation.batch_size=0", "batch_size"),
+        ("training.label_smoothing_factor=0.1", "label_smoothing_factor=0.1 does not go with video_captioning"),
     ],
 )
 def test_what_cannot_write_captions_is_refused(work: Path, override: str, problem: str) -> None:

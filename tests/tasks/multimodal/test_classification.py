@@ -1,5 +1,6 @@
 import json
 import math
+import shutil
 import wave
 from pathlib import Path
 
@@ -104,6 +105,20 @@ def test_words_are_hidden_whole_and_whatever_their_capitals() -> None:
     assert hide_words("a (b)", ["", "(b)"], mark="?") == "a ?"
 
 
+def test_clips_without_captions_are_kept_with_the_text_masked(work: Path) -> None:
+    shutil.copytree(work / "digits", work / "half")
+    path = work / "half" / "train" / "metadata.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.dumps({**row, "text": row["text"] if place % 2 else " "}) for place, row in enumerate(rows)]
+    path.write_text("\n".join(lines))
+    parts = build_parts(work, clips="half")
+    assert len(parts.train_dataset) == len(rows) == parts.reports["train"].num_used
+    batch = parts.collate(parts.train_dataset.__getitems__([0, 1]))
+    assert batch["attention_mask"].any(dim=1).tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"use model\.label_smoothing"):
+        build_parts(work, "training.label_smoothing_factor=0.1")
+
+
 def test_the_run_loads_and_classifies_a_clip_without_a_caption(work: Path, finished: Path) -> None:
     model = MultimodalFusionForClassification.from_pretrained(finished).eval()
     processor = VideoProcessor.from_pretrained(finished)
@@ -176,6 +191,7 @@ def test_spoken_digits_train_load_and_are_measured(work: Path) -> None:
     )
     (figure,) = run.metrics["figures"]
     assert (figure["name"], figure["count"]) == ("digit", 10)
+    assert "pipeline_tag: audio-classification" in (run.folder / "README.md").read_text()
     model = MultimodalFusionForClassification.from_pretrained(run.folder).eval()
     samples, _ = decode_recording(
         work / "spoken" / "3_ann_0.wav", sampling_rate=model.config.audio_config.sampling_rate

@@ -143,6 +143,13 @@ def test_an_answer_unknown_to_training_is_skipped_by_the_loss_and_counts_as_wron
     assert figures["answers about colour", "seen combinations"].note is None
 
 
+def test_a_question_that_no_test_clip_answers_is_not_measured(work: Path) -> None:
+    with_columns(work, "undirected", lambda number, row: {"direction": ""}, splits=("test",))
+    parts = build_parts(work, digits="undirected")
+    figures = [figure for figure in parts.measure(parts.build_model().eval()) if figure.name.endswith("direction")]
+    assert [(figure.value, figure.note) for figure in figures] == [(None, "no test clip has an answer")]
+
+
 def test_questions_and_answers_of_the_metadata(work: Path) -> None:
     def own_questions(number, row):
         if number % 2:
@@ -192,6 +199,8 @@ def test_answers_that_are_all_empty_or_all_the_same_are_refused(work: Path) -> N
         (["data.questions=[{question: why, answer_column: colour, held_out: [why]}]"], "held_out repeats 'why'"),
         (["data.questions=[{question: why, answer_column: size}]"], "no label column 'size'"),
         (["model.text_config=null"], "give model.text_config"),
+        (["training.label_smoothing_factor=0.1"], "use model.label_smoothing"),
+        (["training.label_smoothing_factor=0.1", "model.answer_by=generation"], "leave it out"),
         (["model.video_config=null"], "give model.video_config"),
         (["model.answer_by=generation", "model.decoder_config=null"], "give model.decoder_config"),
         (["model.text_config={vocab_size: 20}"], "knows 20 tokens"),

@@ -146,6 +146,7 @@ def test_label_texts_take_every_name_of_the_other_columns() -> None:
         ("evaluation.label_template=a {color} digit", "names 'color'"),
         ("evaluation.label_template=a digit", "no label column"),
         ("data.recordings={folder: x}", "reads no audio"),
+        ("training.label_smoothing_factor=0.1", "label_smoothing_factor=0.1 does not go with video_text_retrieval"),
         ("model.hidden_size=15", "multiple of num_attention_heads"),
     ],
 )
@@ -162,6 +163,30 @@ def test_captions_that_are_all_empty_are_refused(work: Path) -> None:
     path.write_text("".join(json.dumps({**row, "text": " "}) + "\n" for row in rows))
     with pytest.raises(ValueError, match="24 training captions are empty"):
         build_parts(work, digits="wordless")
+
+
+def test_test_clips_without_captions_are_classified_and_not_searched(work: Path) -> None:
+    shutil.copytree(work / "digits", work / "mute_test")
+    for split in ("validation", "test"):
+        path = work / "mute_test" / split / "metadata.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps({**row, "text": ""}) + "\n" for row in rows))
+    parts = build_parts(work, digits="mute_test")
+    assert parts.eval_dataset is None
+    figures = {figure.name: figure for figure in parts.measure(parts.build_model().eval())}
+    assert figures["video to text R@1"].value is None
+    assert figures["video to text R@1"].note == "no test clip has a caption"
+    assert figures["zero-shot colour"].count == 48
+
+
+def test_validation_clips_in_place_of_test_clips_are_called_so(work: Path) -> None:
+    shutil.copytree(work / "digits", work / "no_test")
+    shutil.rmtree(work / "no_test" / "test")
+    parts = build_parts(work, digits="no_test")
+    figures = parts.measure(parts.build_model().eval())
+    assert {figure.group for figure in figures if "zero-shot" in figure.name} == {"validation clips"}
+    assert not any("test clips" in (figure.note or "") for figure in figures)
+    assert "no test split" in parts.data_note
 
 
 def test_sound_tracks_that_do_not_exist_are_an_empty_modality(work: Path) -> None:

@@ -12,7 +12,8 @@ def split_recordings(
 
     A column `split` decides where there is one ("train", or anything else for the test). Else, where every recording
     has a `take`, takes number 0 to `test_takes - 1` of every label and speaker are the test: what the Free Spoken
-    Digit Dataset's own README calls its official split. Else a share of them, by the hash of their contents.
+    Digit Dataset's own README calls its official split. Else a share of them, by the hash of their contents. A training
+    recording with the contents of a test recording is left out.
 
     Returns:
         Rows of training, rows of the test, and how they were told apart, in a few words.
@@ -32,8 +33,12 @@ def split_recordings(
         chosen = set(test)
         held_out = [row in chosen for row in range(len(recordings))]
         how = f"{test_share:.0%} of the recordings, by content, are the test"
-    train = [row for row, out in enumerate(held_out) if not out]
     test = [row for row, out in enumerate(held_out) if out]
+    tested = {recordings.contents[row] for row in test}
+    train = [row for row, out in enumerate(held_out) if not out and recordings.contents[row] not in tested]
+    num_copies = len(recordings) - len(test) - len(train)
+    if num_copies:
+        how += f"; {num_copies} others have the same contents as test recordings and are left out"
     for name, rows in (("training", train), ("test", test)):
         if not rows:
             raise ValueError(

@@ -30,7 +30,7 @@ def load_adapters(model_class: Any, folder: str | Path, *, base: str | None = No
         raise ValueError(f"{folder} holds no adapter (no adapter_config.json).")
     options = PeftConfig.from_pretrained(str(folder))
     base = base or _find_base(folder, options.base_model_name_or_path)
-    loading: dict[str, Any] = {}
+    loading: dict[str, Any] = {"dtype": torch.float32}  # as it was trained, whatever the base was saved in
     if (folder / BASE_CONFIG).is_file():
         held = json.loads((folder / BASE_CONFIG).read_text(encoding="utf-8"))
         quantization = held.pop("quantization_config", None)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch.utils.data import Dataset
 
@@ -20,6 +20,7 @@ from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources import has_split, load_video_dataset, open_video_shards, split_rows
 from heygen_hf.evaluation.attribute_accuracy.labelled_clips import class_names, read_labels
 from heygen_hf.processing import VideoProcessor, shuffled_indices
+from heygen_hf.tasks.clip_data.captionless import leave_out_captionless
 from heygen_hf.tasks.clip_data.section import DataSection
 from heygen_hf.tasks.clip_data.sizes import bucket_set
 
@@ -38,6 +39,7 @@ class PreparedData:
         reports: split → `DataReport`; of streamed clips nothing is known beforehand.
         captions: training captions, of streamed clips a sample.
         source: the folder's own name, without the path to it.
+        notes: what was left out for the task's sake, in words.
         num_workers: for the data loader.
     """
 
@@ -48,6 +50,23 @@ class PreparedData:
     captions: list[str]
     source: str
     num_workers: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def measured_split(self) -> Literal["test", "validation", "training"]:
+        """Which clips `test` are."""
+        if self.test is self.validation:
+            return "validation"
+        return "training" if self.test is self.train else "test"
+
+    @property
+    def test_note(self) -> str | None:
+        """What a reader of figures must know of the clips behind them; None where they are test clips."""
+        if self.measured_split == "validation":
+            return "There is no test split: the figures are of the validation clips."
+        if self.measured_split == "training":
+            return "There is neither a test nor a validation split: the figures are of the training clips."
+        return None
 
     @property
     def labelled_train(self) -> VideoClipDataset:
@@ -78,13 +97,19 @@ class PreparedData:
         return ClipSubset(self.validation, [i * total // max_clips for i in range(max_clips)])
 
 
-def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, is_main: bool) -> PreparedData:
+def prepare_data(
+    section: DataSection, *, processor: VideoProcessor, seed: int, is_main: bool, needs_captions: bool = False
+) -> PreparedData:
     """Open and decode what the recipe's `data` section names, and say what became of it.
+
+    Args:
+        needs_captions: leave out clips without a caption, unless no clip of their split has one.
 
     Raises:
         ValueError: nothing usable, or more unusable files than `max_bad_share`.
     """
     said: list[str] = []
+    notes: list[str] = []
     reports: dict[str, DataReport] = {}
     clips: dict[str, Any] = {}
     tables = _open_splits(section, seed=seed)
@@ -105,19 +130,18 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         )
         if "validation" not in tables:
             said.append("no data.validation: streamed clips are not split, so there is no validation loss")
-    if "test" not in tables and section.label_columns:
-        said.append("no data.test: the final figures are measured with the validation clips")
     for split, table in tables.items():
         clips[split], reports[split] = prepare_clips(table, **options)
+        if needs_captions:
+            clips[split], left_out = leave_out_captionless(clips[split], reports[split], split=split)
+            notes += [left_out] if left_out else []
         if split == "train":
             if "validation" not in tables:
                 said += _set_apart(clips, reports, section, seed=seed)
             rows = range(len(clips["train"]))
             clips["train"] = clips["train"].select(rows, augmentation=section.augmentation)
         said.append(f"{split}: {reports[split].summary()}")
-    if is_main:
-        print("\n".join(said))
-    return PreparedData(
+    prepared = PreparedData(
         train=clips["train"],
         validation=clips.get("validation"),
         test=clips.get("test") or clips.get("validation") or clips["train"],
@@ -125,7 +149,11 @@ def prepare_data(section: DataSection, *, processor: VideoProcessor, seed: int, 
         captions=_captions(clips["train"], seed=seed),
         source=", ".join(Path(source).name for source in _sources(section)),
         num_workers=default_workers(section, reports.values()),
+        notes=tuple(notes),
     )
+    if is_main:
+        print("\n".join([*said, *notes, *filter(None, [prepared.test_note])]))
+    return prepared
 
 
 def _set_apart(clips: dict[str, Any], reports: dict[str, DataReport], section: DataSection, *, seed: int) -> list[str]:

@@ -22,7 +22,7 @@ def write_model_card(folder: RunFolder, recipe: Recipe, parts: TaskParts, *, pip
         folder.path,
         CardFacts(
             title=recipe.hub.title or folder.path.name,
-            task=pipeline_tag,
+            task=parts.pipeline_tag or pipeline_tag,
             model_class=parts.model_class.__name__,
             num_parameters=facts.get("num_parameters"),
             data_name=facts.get("data"),

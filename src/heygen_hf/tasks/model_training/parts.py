@@ -34,6 +34,7 @@ class TaskParts:
         num_workers: of the data loader.
         usage: lines of Python for the card that load the run's folder, called `FOLDER` in them, and use it.
         data_note: what else a reader of the card must know about the data.
+        pipeline_tag: the Hub's name of what this run does, where it is not that of its task.
     """
 
     model_class: type[PreTrainedModel]
@@ -52,3 +53,4 @@ class TaskParts:
     num_workers: int = 0
     usage: str = ""
     data_note: str | None = None
+    pipeline_tag: str | None = None

@@ -36,6 +36,8 @@ class ModelTask:
         """What a run would do: `heygen-hf plan RECIPE`."""
         return plan_model_task(self, recipe, measure=measure)
 
-    def evaluate(self, run: str | Path, *, output: str | Path | None = None) -> dict[str, Any]:
+    def evaluate(
+        self, run: str | Path, *, output: str | Path | None = None, overrides: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Measure a finished run anew: `heygen-hf evaluate RUN`."""
-        return evaluate_model_run(self, run, output=output)
+        return evaluate_model_run(self, run, output=output, overrides=overrides)

@@ -13,7 +13,7 @@ from heygen_hf.hub import MetricResult
 from heygen_hf.tasks.model_training import share_figure
 from heygen_hf.tasks.multimodal.combinations import groups_of
 from heygen_hf.tasks.multimodal.data import FusionData
-from heygen_hf.tasks.multimodal.questions import Question, QuestionClips
+from heygen_hf.tasks.multimodal.questions import Question, QuestionClips, has_answers
 from heygen_hf.tasks.multimodal.writing import batches_of, evenly_spread
 
 HELD_OUT = "wordings held out of training"
@@ -36,7 +36,10 @@ def measure_answers(
     max_clips: int | None,
     seed: int,
 ) -> list[MetricResult]:
-    """Figures of the test clips; written answers are compared word by word, picked ones as they are."""
+    """Figures of the test clips; written answers are compared word by word, picked ones as they are.
+
+    A question that no test clip answers is a figure without a value.
+    """
 
     def ask(samples: QuestionClips, rows: list[int]) -> list[bool]:
         options: dict[str, Any] = {}
@@ -55,6 +58,8 @@ def measure_answers(
     figures: list[MetricResult] = []
     if question_column is not None:
         columns = {"question_column": question_column, "answer_column": answer_column}
+        if not has_answers(data.test, *filter(None, columns.values())):
+            return [_not_measured("answers", data)]
         trained = set(QuestionClips(data.train, **columns).answers)
         samples = QuestionClips(data.test, **columns)
         rows = evenly_spread(len(samples), max_clips)
@@ -72,6 +77,9 @@ def measure_answers(
     trained = set(QuestionClips(data.train, questions).answers)
     for question in questions:
         name = f"answers about {question.answer_column}"
+        if not has_answers(data.test, question.answer_column):
+            figures.append(_not_measured(name, data))
+            continue
         samples = QuestionClips(data.test, [replace(question, times=1)], seed=seed)
         rows = evenly_spread(len(samples), max_clips)
         note = _note_on_unknown(samples, rows, trained, writes=max_new_tokens is not None)
@@ -82,6 +90,10 @@ def measure_answers(
             hits = ask(samples, rows)
             figures.append(share_figure(name, sum(hits), len(hits), group=HELD_OUT))
     return figures
+
+
+def _not_measured(name: str, data: FusionData) -> MetricResult:
+    return share_figure(name, 0, 0, note=f"no {data.measured_split} clip has an answer")
 
 
 def _grouped(

@@ -1,6 +1,5 @@
 """Captions written for clips, measured on test clips against their own captions."""
 
-import copy
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,17 +11,19 @@ from heygen_hf.evaluation.text_generation import written_text_accuracy
 from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
 from heygen_hf.tasks.clip_data import ProcessorSection
-from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
+from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts, share_figure
 from heygen_hf.tasks.multimodal.combinations import groups_of
 from heygen_hf.tasks.multimodal.data import (
     FusionCollator,
     FusionData,
     MultimodalDataSection,
     check_modalities,
+    joined_notes,
     open_fusion_data,
+    validation_with_captions,
 )
+from heygen_hf.tasks.multimodal.label_smoothing import refuse_label_smoothing
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of, text_encoder_names
-from heygen_hf.tasks.multimodal.samples import FusionSamples
 from heygen_hf.tasks.multimodal.writing import (
     WritingEvaluationSection,
     batches_of,
@@ -46,7 +47,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """
     _check(recipe)
     processor = load_processor(recipe.processor, exported=exported)
-    data = open_fusion_data(recipe, processor=processor, is_main=is_main)
+    data = open_fusion_data(recipe, processor=processor, is_main=is_main, needs_captions=True)
     names = [recipe.data.tokenizer, *text_encoder_names(recipe.model)]
     tokenizer = tokenizer_with_end(next(filter(None, names), None), data.captions, exported=exported)
     targets = TextTargets(tokenizer, max_length=recipe.data.max_caption_tokens)
@@ -77,8 +78,8 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     return TaskParts(
         model_class=MultimodalFusionForCaptioning,
         build_model=build_model,
-        train_dataset=_with_captions(data.train),
-        eval_dataset=None if data.validation is None else _with_captions(data.validation),
+        train_dataset=data.train,
+        eval_dataset=validation_with_captions(data),
         collate=collate,
         processors=(tokenizer, processor),
         measure=partial(
@@ -91,7 +92,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         reports=data.reports,
         num_workers=data.num_workers,
         usage=_USAGE,
-        data_note=". ".join(filter(None, [data.note, said])) or None,
+        data_note=joined_notes(data.note, said),
     )
 
 
@@ -108,6 +109,9 @@ def measure(
     section = recipe.evaluation
     columns, test = recipe.data.label_columns, data.test
     rows = [row for row, text in enumerate(test.texts) if text.strip()]
+    if not rows:
+        note = f"no {data.measured_split} clip has a caption"
+        return [share_figure("caption exact match", 0, 0, note=note, metric_type="exact_match")]
     rows = [rows[place] for place in evenly_spread(len(rows), section.max_clips)]
     groups = groups_of(test.labels, columns, train=data.train.labels) if columns else None
     written = write_texts(
@@ -133,17 +137,8 @@ def measure(
     return figures
 
 
-def _with_captions(samples: FusionSamples) -> FusionSamples:
-    """Those that have a caption."""
-    rows = [row for row, text in enumerate(samples.texts) if text.strip()]
-    if samples.clips is None or len(rows) == len(samples):
-        return samples
-    kept = copy.copy(samples)
-    kept.clips = samples.clips.select(rows, augmentation=samples.clips.options.augmentation)
-    return kept
-
-
 def _check(recipe: Recipe) -> None:
+    refuse_label_smoothing(recipe)
     read: Sequence[str] = modalities_of(recipe.model)
     if "text" in read:
         raise ValueError(
@@ -171,7 +166,7 @@ print(tokenizer.batch_decode(model.generate(**clip, do_sample=False), skip_speci
 """
 
 TASK = ModelTask(name="video_captioning", build=build, pipeline_tag="video-text-to-text")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": FusionModelSection,
     "data": MultimodalDataSection,
@@ -181,4 +176,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "measure", "run"]
+__all__ = ["SECTIONS", "TASK", "build", "evaluate", "measure", "plan", "run"]

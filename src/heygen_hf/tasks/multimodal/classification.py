@@ -15,7 +15,7 @@ from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig, MultimodalFusionForClassification
 from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts, share_figure
-from heygen_hf.tasks.multimodal.combinations import SEEN, UNSEEN
+from heygen_hf.tasks.multimodal.combinations import UNSEEN, groups_of
 from heygen_hf.tasks.multimodal.data import (
     FusionCollator,
     FusionData,
@@ -25,6 +25,7 @@ from heygen_hf.tasks.multimodal.data import (
     open_tokenizer,
 )
 from heygen_hf.tasks.multimodal.hidden_words import HiddenWords, HiddenWordSamples, mark_of
+from heygen_hf.tasks.multimodal.label_smoothing import refuse_label_smoothing
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of
 from heygen_hf.tasks.multimodal.writing import load_processor
 from heygen_hf.tasks.recipe import Recipe
@@ -74,7 +75,8 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     Raises:
         ValueError: no label columns, a column that is no set of classes, a modality that no sample has.
     """
-    columns = _label_columns(recipe)
+    refuse_label_smoothing(recipe, use_instead="model.label_smoothing")
+    columns, read = _label_columns(recipe), modalities_of(recipe.model)
     processor = load_processor(recipe.processor, exported=None if recipe.data.train is None else exported)
     data = open_fusion_data(recipe, processor=processor, is_main=is_main)
     tokenizer = open_tokenizer(recipe, data.captions, exported=exported)
@@ -115,6 +117,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         num_workers=data.num_workers,
         usage=_USAGE if clips else _USAGE_AUDIO,
         data_note=data.note,
+        pipeline_tag=next(f"{name}-classification" for name in ("video", "audio", "text") if name in read),
     )
 
 
@@ -131,7 +134,10 @@ def measure(
     """Accuracy of each label column, its own words hidden: with everything, and with each modality left out."""
     modalities = modalities_of(recipe.model)
     section: ClassificationEvaluationSection = recipe.evaluation
-    test, groups = data.test, _groups(data, list(names))
+    test, group_of_all = data.test, f"{data.measured_split} samples"
+    groups = [group_of_all] * len(test)
+    if len(names) > 1:
+        groups = groups_of(test.labels, list(names), train=data.train.labels)
     conditions: list[tuple[str, ...]] = [()]
     if section.missing_modalities and len(modalities) > 1:
         conditions += [(name,) for name in modalities]
@@ -157,7 +163,14 @@ def measure(
         for missing, found in right.items():
             for name in asked:
                 figures += _figures(
-                    name, found[name], groups, missing=missing, modalities=modalities, hidden=hidden, names=names[name]
+                    name,
+                    found[name],
+                    groups,
+                    group_of_all=group_of_all,
+                    missing=missing,
+                    modalities=modalities,
+                    hidden=hidden,
+                    names=names[name],
                 )
     return figures
 
@@ -181,6 +194,7 @@ def _figures(
     right: Sequence[bool],
     groups: Sequence[str],
     *,
+    group_of_all: str,
     missing: Sequence[str],
     modalities: Sequence[str],
     hidden: HiddenWords,
@@ -194,25 +208,13 @@ def _figures(
         note += f"; {told.get(hidden, 'captions may name the class')}"
     if missing:
         name = f"{column} without {_NAMES[missing[0]]}"
-        return [share_figure(name, sum(right), len(right), group="test samples", note=note)]
+        return [share_figure(name, sum(right), len(right), group=group_of_all, note=note)]
     figures = []
     for group in dict.fromkeys((UNSEEN, *groups)):
         chosen = [each for each, its_group in zip(right, groups, strict=True) if its_group == group]
         if chosen:
             figures.append(share_figure(column, sum(chosen), len(chosen), group=group, note=note))
     return figures
-
-
-def _groups(data: FusionData, columns: Sequence[str]) -> list[str]:
-    """Of each test sample: whether its combination of labels occurred in training."""
-    if len(columns) == 1:
-        return ["test samples"] * len(data.test)
-
-    def combinations(labels: Mapping[str, Sequence[str]]) -> list[tuple[str, ...]]:
-        return list(zip(*(map(str, labels[column]) for column in columns), strict=True))
-
-    trained = set(combinations(data.train.labels))
-    return [SEEN if each in trained else UNSEEN for each in combinations(data.test.labels)]
 
 
 def _is_of(name: str, modalities: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
@@ -71,7 +71,8 @@ class FusionData:
         reports: split → the account of its files.
         source: the data's own name, without the path to it.
         num_workers: for the data loader.
-        note: how the recordings were split; None without.
+        note: how the recordings were split, what was left out, which clips `test` are; None where nothing is to say.
+        measured_split: "test", or what stands in its place.
     """
 
     train: FusionSamples
@@ -82,10 +83,21 @@ class FusionData:
     source: str = ""
     num_workers: int = 0
     note: str | None = None
+    measured_split: Literal["test", "validation", "training"] = "test"
 
 
-def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool) -> FusionData:
+def joined_notes(*notes: str | None) -> str | None:
+    """Sentences for the card."""
+    return " ".join(f"{note.rstrip('.')}." for note in notes if note) or None
+
+
+def open_fusion_data(
+    recipe: Recipe, *, processor: VideoProcessor, is_main: bool, needs_captions: bool = False
+) -> FusionData:
     """Open and decode what the recipe's `data` section names, for the modalities that its model reads.
+
+    Args:
+        needs_captions: leave out clips without a caption.
 
     Raises:
         ValueError: a modality that the data cannot have, nothing usable, recordings that fit no clip.
@@ -116,7 +128,7 @@ def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool
         source = Path(section.recordings.folder).name if section.recordings else ""
         return FusionData(train=train, validation=None, test=test, reports=reports, source=source, note=note)
 
-    data = prepare_data(section, processor=processor, seed=recipe.seed, is_main=is_main)
+    data = prepare_data(section, processor=processor, seed=recipe.seed, is_main=is_main, needs_captions=needs_captions)
     assert not isinstance(data.train, StreamedClipDataset)
     assert not isinstance(data.test, StreamedClipDataset)
     options: dict[str, Any] = {"seed": recipe.seed}
@@ -126,7 +138,7 @@ def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool
         options["audio_sampling_rate"] = sampling_rate
 
     def samples(clips: VideoClipDataset, recordings: RecordingDataset | None) -> FusionSamples:
-        return FusionSamples(_with_captions(clips) if "text" in read else clips, recordings, **options)
+        return FusionSamples(clips, recordings, **options)
 
     return FusionData(
         train=samples(data.train, sounds[0]),
@@ -136,8 +148,14 @@ def open_fusion_data(recipe: Recipe, *, processor: VideoProcessor, is_main: bool
         reports=reports | data.reports,
         source=data.source,
         num_workers=_num_workers(section, data.num_workers, decodes_sound="audio_sampling_rate" in options),
-        note=note,
+        note=joined_notes(note, *data.notes, data.test_note),
+        measured_split=data.measured_split,
     )
+
+
+def validation_with_captions(data: FusionData) -> FusionSamples | None:
+    """The validation samples; None where none of them has a caption, so that there is no loss to compute."""
+    return data.validation if data.validation is not None and any(map(str.strip, data.validation.texts)) else None
 
 
 def audio_sampling_rate(recipe: Recipe) -> int:
@@ -199,6 +217,8 @@ class FusionCollator:
         self._collate_clips = VideoTextCollator(processor, tokenizer, max_length=max_length, allow_missing=True)
 
     def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        if "text" in items[0]:  # a caption that says nothing is a missing one
+            items = [{**item, "text": item["text"] if (item["text"] or "").strip() else None} for item in items]
         if "frames" in items[0]:
             batch = self._collate_clips(items)
         else:
@@ -242,10 +262,3 @@ def _open_recordings(
 def _num_workers(section: MultimodalDataSection, default: int, *, decodes_sound: bool) -> int:
     """Sound tracks are decoded whenever a clip is drawn, which other processes do beside the training."""
     return max(default, 2) if decodes_sound and section.num_workers is None else default
-
-
-def _with_captions(clips: VideoClipDataset) -> VideoClipDataset:
-    rows = [row for row, text in enumerate(clips.texts) if text and text.strip()]
-    if not rows or len(rows) == len(clips):
-        return clips  # with no caption at all, the error that says so comes from the tokenizer
-    return clips.select(rows, augmentation=clips.options.augmentation)

@@ -20,8 +20,10 @@ from heygen_hf.tasks.multimodal.data import (
     FusionData,
     MultimodalDataSection,
     check_modalities,
+    joined_notes,
     open_fusion_data,
 )
+from heygen_hf.tasks.multimodal.label_smoothing import refuse_label_smoothing
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of, text_encoder_names
 from heygen_hf.tasks.multimodal.questions import ANSWER, QUESTION, Question, QuestionClips
 from heygen_hf.tasks.multimodal.questions_by_clip import QuestionsByClip, SharedClipCollator
@@ -162,7 +164,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         reports=data.reports,
         num_workers=data.num_workers,
         usage=_USAGE.replace("QUESTION", repr(_questions_of(data, section)[0])),
-        data_note=". ".join(filter(None, [data.note, *said])) or None,
+        data_note=joined_notes(data.note, *said),
     )
 
 
@@ -216,6 +218,7 @@ def _check(recipe: Recipe) -> None:
         raise ValueError("questions are about clips: give model.video_config (an empty mapping takes the defaults)")
     decodes = recipe.model.get("decoder_config") is not None or recipe.model.get("decoder") is not None
     writes = recipe.model.get("answer_by") == "generation"
+    refuse_label_smoothing(recipe, use_instead=None if writes else "model.label_smoothing")
     if writes and not decodes:
         raise ValueError("answer_by: generation writes with a decoder: give model.decoder_config, or classification")
 
@@ -234,7 +237,7 @@ print(model.answer(tokenizer=tokenizer, **question, **clip))
 """
 
 TASK = ModelTask(name="video_question_answering", build=build, pipeline_tag="visual-question-answering")
-run, evaluate = TASK.run, TASK.evaluate
+run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": FusionModelSection,
     "data": QuestionDataSection,
@@ -244,4 +247,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "QuestionDataSection", "build", "evaluate", "run"]
+__all__ = ["SECTIONS", "TASK", "QuestionDataSection", "build", "evaluate", "plan", "run"]

@@ -146,5 +146,10 @@ class QuestionClips(Dataset):
         return {**item, QUESTION: str(question or ""), ANSWER: str(answer or "")}
 
 
+def has_answers(samples: FusionSamples, *columns: str) -> bool:
+    """Whether some sample has a text in all of these label columns."""
+    return any(all(map(_has_text, values)) for values in zip(*(samples.labels[name] for name in columns), strict=True))
+
+
 def _has_text(value: Any) -> bool:
     return value is not None and bool(str(value).strip())

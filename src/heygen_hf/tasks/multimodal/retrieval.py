@@ -1,6 +1,6 @@
 """Clips and captions that find each other: contrastive training, retrieval and zero-shot classification."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from heygen_hf.models.multimodal_fusion import MultimodalFusionForContrastiveLea
 from heygen_hf.processing import shuffled
 from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts, share_figure
-from heygen_hf.tasks.multimodal.combinations import SEEN, UNSEEN
+from heygen_hf.tasks.multimodal.combinations import SEEN, UNSEEN, groups_of
 from heygen_hf.tasks.multimodal.data import (
     FusionCollator,
     FusionData,
@@ -23,7 +23,9 @@ from heygen_hf.tasks.multimodal.data import (
     check_modalities,
     open_fusion_data,
     open_tokenizer,
+    validation_with_captions,
 )
+from heygen_hf.tasks.multimodal.label_smoothing import refuse_label_smoothing
 from heygen_hf.tasks.multimodal.label_texts import check_label_template, label_texts
 from heygen_hf.tasks.multimodal.model import FusionModelSection, build_fusion_model, modalities_of
 from heygen_hf.tasks.multimodal.samples import FusionSamples
@@ -66,7 +68,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """
     _check(recipe)
     processor = load_processor(recipe.processor, exported=exported)
-    data = open_fusion_data(recipe, processor=processor, is_main=is_main)
+    data = open_fusion_data(recipe, processor=processor, is_main=is_main, needs_captions=True)
     tokenizer = open_tokenizer(recipe, data.captions, exported=exported)
     assert tokenizer is not None
     collate = FusionCollator(processor, tokenizer)
@@ -77,7 +79,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
             MultimodalFusionForContrastiveLearning, recipe.model, tokenizer=tokenizer, processor=processor
         ),
         train_dataset=data.train,
-        eval_dataset=data.validation,
+        eval_dataset=validation_with_captions(data),
         collate=collate,
         processors=(tokenizer, processor),
         measure=partial(measure, recipe=recipe, data=data, collate=collate, tokenizer=tokenizer),
@@ -101,17 +103,25 @@ def measure(
     """Retrieval both ways and, with label columns, on seen and unseen combinations apart, and zero-shot classes."""
     section: RetrievalEvaluationSection = recipe.evaluation
     test, columns = data.test, recipe.data.label_columns
-    gallery = list(dict.fromkeys(test.texts))
+    of = data.measured_split
     clips = embed_clips(model, test, collate, batch_size=section.batch_size)
+    zero_shot: list[MetricResult] = []
+    if section.label_template is not None:
+        zero_shot = zero_shot_figures(model, clips, data, recipe=recipe, tokenizer=tokenizer)
+    if not any(map(str.strip, test.texts)):
+        names = ("video to text R@1", "text to video R@1")
+        note = f"no {of} clip has a caption"
+        return [*(share_figure(name, 0, 0, note=note, metric_type="recall") for name in names), *zero_shot]
+    gallery = list(dict.fromkeys(test.texts))
     texts = model.label_features([[text] for text in gallery], tokenizer=tokenizer, batch_size=section.batch_size)
     similarity, is_right = clips @ texts.T, equal_texts(test.texts, gallery)
     if not columns:
         return [
-            *_figures("video to text", retrieval_accuracy(similarity, is_right), of="distinct test captions"),
-            *_figures("text to video", retrieval_accuracy(similarity.T, is_right.T), of="test clips"),
+            *_figures("video to text", retrieval_accuracy(similarity, is_right), of=f"distinct {of} captions"),
+            *_figures("text to video", retrieval_accuracy(similarity.T, is_right.T), of=f"{of} clips"),
         ]
-    trained = set(_combinations(data.train.labels, columns))
-    is_seen = torch.tensor([each in trained for each in _combinations(test.labels, columns)])
+    groups = groups_of(test.labels, columns, train=data.train.labels)
+    is_seen = torch.tensor([group == SEEN for group in groups])
     figures: list[MetricResult] = []
 
     # 1. Clips with distinct captions, each way among themselves.
@@ -126,15 +136,11 @@ def measure(
     for group, chosen in ((UNSEEN, ~is_seen), (SEEN, is_seen)):
         if chosen.any():
             accuracy = retrieval_accuracy(similarity[chosen], is_right[chosen])
-            figures += _figures("video to text", accuracy, of="all distinct test captions", group=group)
+            figures += _figures("video to text", accuracy, of=f"all distinct {of} captions", group=group)
             wanted = is_right[chosen].any(dim=0)
             accuracy = retrieval_accuracy(similarity.T[wanted], is_right.T[wanted])
-            figures += _figures("text to video", accuracy, of="all test clips", group=group)
-
-    # 3. Classes by the nearest of their texts.
-    if section.label_template is not None:
-        figures += zero_shot_figures(model, clips, test, data.train.labels, recipe=recipe, tokenizer=tokenizer)
-    return figures
+            figures += _figures("text to video", accuracy, of=f"all {of} clips", group=group)
+    return [*figures, *zero_shot]
 
 
 def embed_clips(
@@ -153,26 +159,25 @@ def embed_clips(
 def zero_shot_figures(
     model: MultimodalFusionForContrastiveLearning,
     clips: torch.Tensor,
-    test: FusionSamples,
-    train_labels: Mapping[str, Sequence[str]],
+    data: FusionData,
     *,
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[MetricResult]:
     """Accuracy for each label column that the template names, by the mean embedding of each class's texts."""
     section: RetrievalEvaluationSection = recipe.evaluation
-    names = {column: class_names(train_labels[column]) for column in recipe.data.label_columns}
+    names = {column: class_names(data.train.labels[column]) for column in recipe.data.label_columns}
     figures = []
     for column, texts in label_texts(section.label_template, names, most=section.max_texts_per_label).items():
         classes = model.label_features(texts, tokenizer=tokenizer, batch_size=section.batch_size).cpu()
         chosen = model.classify_features(clips, classes).argmax(dim=1).tolist()
-        right = sum(names[column][i] == str(each) for i, each in zip(chosen, test.labels[column], strict=True))
+        right = sum(names[column][i] == str(each) for i, each in zip(chosen, data.test.labels[column], strict=True))
         figures.append(
             share_figure(
                 f"zero-shot {column}",
                 right,
                 len(chosen),
-                group="test clips",
+                group=f"{data.measured_split} clips",
                 note=f"{len(texts)} classes, each the mean of {len(texts[0])} texts; no classifier was trained, but "
                 "captions of training had these words",
             )
@@ -209,11 +214,8 @@ def _distinct(texts: Sequence[str], rows: Sequence[int], *, most: int, seed: int
     return list(row_of.values())[:most]
 
 
-def _combinations(labels: Mapping[str, Sequence[str]], columns: Sequence[str]) -> list[tuple[str, ...]]:
-    return list(zip(*(map(str, labels[column]) for column in columns), strict=True))
-
-
 def _check(recipe: Recipe) -> None:
+    refuse_label_smoothing(recipe)
     missing = [name for name in ("text", "video") if name not in modalities_of(recipe.model)]
     if missing:
         raise ValueError(

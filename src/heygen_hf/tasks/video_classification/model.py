@@ -75,6 +75,7 @@ def _load_pretrained(section: dict[str, Any], values: dict[str, Any], classes: d
         **values,
         **classes,
         **({} if attention is None else {"attn_implementation": attention}),
+        dtype=torch.float32,  # a checkpoint in bfloat16 would stay in it, and so would its optimizer's steps
         ignore_mismatched_sizes=True,  # of the head, whose classes may be others
         output_loading_info=True,
     )

@@ -145,11 +145,7 @@ def _note(data: PreparedData, group_columns: Sequence[str]) -> str:
     notes = []
     if len(group_columns) > 1:
         notes.append(f"A combination of {', '.join(group_columns)} is seen where a training clip shows it.")
-    if data.test is data.validation:
-        notes.append("There is no test split: the figures are of the validation clips.")
-    elif data.test is data.train:
-        notes.append("There is neither a test nor a validation split: the figures are of the training clips.")
-    return " ".join(notes)
+    return " ".join([*notes, *filter(None, [data.test_note])])
 
 
 def _with_precision(recipe: Recipe) -> Recipe:
