@@ -106,7 +106,7 @@ def built(tmp_path: Path, labels: list, *more: str, test: list | None = None):
                     "text": " ".join(f"{chr(97 + number % 26)}{chr(97 + number // 26)}{word}" for word in "pqrst"),
                     "label": label,
                 }
-                for number, label in enumerate(column)
+                for number, label in enumerate(column, start=200 if name == "test" else 0)
             ]
             path = (
                 tmp_path / f"{name}.csv"
@@ -157,6 +157,28 @@ def test_ignored_labels_are_not_trained_on(tmp_path: Path) -> None:
     model = parts.build_model().eval()
     (accuracy, *_) = parts.measure(model)
     assert accuracy.count < parts.reports["test"]["num_used"]
+
+
+def test_near_copies_stay_and_what_is_left_out_or_cut_is_said(tmp_path: Path, capsys) -> None:
+    texts = [f"order {number} came late and I want my money back at once" for number in range(30)]
+    texts += ["🙂", texts[0], *(f"fine {number}" for number in "abcdefgh")]
+    rows = [json.dumps({"text": text, "label": number % 2}) for number, text in enumerate(texts)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    values = [value for value in TINY if "repeated" not in value] + ["data.most_classes=null"]
+    values += [f"data.train={tmp_path / 'rows.jsonl'}", f"data.test={tmp_path / 'rows.jsonl'}", "data.repeated=keep"]
+    kept = build(load_recipe(RECIPE, [*values, "data.max_length_in_evaluation=8"]), exported=None, is_main=True)
+    assert kept.reports["test"]["num_cut"] == 31
+    assert "test: of 31 texts the end is cut off" in capsys.readouterr().out
+    report = build(load_recipe(RECIPE, [*values[:-2]]), exported=None, is_main=True).reports["train"]
+    assert (report["num_repeated"], report["num_without_words"]) == (1, 1)
+    assert report["num_used"] + report["num_set_apart"] == 38
+    said = "train: of 40 documents are left out: 1 repeat others, 1 have no word"
+    assert said in capsys.readouterr().out
+
+
+def test_the_baseline_reads_texts_without_words() -> None:
+    texts = ["a 🙂", "b !", "🙂", "!"] * 3
+    assert tfidf_baseline((texts, [0, 1] * 6), (texts[:2], [0, 1]), ["🙂 🙂", "!!"]) == [0, 1]
 
 
 @pytest.mark.slow

@@ -113,3 +113,20 @@ def test_baselines_are_marked_as_such(rows, tmp_path):
         marked = [figure.is_baseline for figure in figures]
         assert marked == [(figure.group or "").startswith("baseline") for figure in figures]
         assert any(marked)
+
+
+def test_texts_longer_than_learned_positions_are_refused_and_words_beyond_them_counted(rows, tmp_path, capsys):
+    base = bert(BertForSequenceClassification, tmp_path / "texts")
+    with pytest.raises(ValueError, match=r"data.max_length_in_evaluation is 512 and .* knows 64 positions"):
+        build(classification, rows, base)
+    base = bert(BertForTokenClassification, tmp_path / "words")
+    with pytest.raises(ValueError, match=r"data.max_length is 65 and .* knows 64 positions"):
+        build(token_classification, rows, base, "data.max_length=65")
+    long = {"words": ["word"] * 40, "labels": ["x"] * 40}  # of more than 64 tokens
+    (tmp_path / "test.jsonl").write_text(json.dumps(long))
+    parts = build(token_classification, rows, base, f"data.test={tmp_path / 'test.jsonl'}")
+    report = parts.reports["test"]
+    assert report["num_rows_cut"] == 1
+    assert 0 < report["num_words_cut"] < 40
+    assert f"{report['num_words_cut']} of 40 words are cut off" in capsys.readouterr().out
+    assert parts.measure(parts.build_model().eval())[0].count == 40 - report["num_words_cut"]

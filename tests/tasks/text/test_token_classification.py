@@ -7,8 +7,10 @@ import pytest
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
+from heygen_hf.data.text.byte_pairs import build_byte_pair_tokenizer
 from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.recipe import load_recipe
+from heygen_hf.tasks.text.row_lengths import cut_rows
 from heygen_hf.tasks.text.token_classification import build, evaluate
 from heygen_hf.tasks.text.token_figures import measure_token_classifier, predict_labels
 from heygen_hf.tasks.text.word_baseline import MostFrequentLabel
@@ -145,6 +147,31 @@ def test_labels_that_cannot_be(tmp_path: Path) -> None:
         built(tmp_path, rows(["x", "y", "x"]), "data.labels_column=tags")
     with pytest.raises(ValueError, match=r"model.vocab_size is 100 tokens"):
         built(tmp_path, rows(["x", "y", "x"]), "model.vocab_size=100")
+
+
+def test_a_word_without_tokens_is_refused_before_the_training(tmp_path: Path) -> None:
+    rows = [{"words": unlike(number, 3), "labels": ["x", "y", "x"]} for number in range(40)]
+    rows[7]["words"][1] = ""
+    with pytest.raises(ValueError, match=r"makes no token of '', word 1 of a row of the \w+ split"):
+        built(tmp_path, rows)
+
+
+def test_rows_without_words_and_cut_words_are_counted(tmp_path: Path) -> None:
+    rows = [{"words": unlike(number, 4), "labels": ["x", "y", "x", "y"]} for number in range(40)]
+    rows.insert(3, {"words": [], "labels": []})
+    report = built(tmp_path, rows, "data.max_length=4").reports["train"]
+    assert report["num_without_words"] == 1
+    assert report["skipped"] == [{"file_name": "row 3", "reason": "no words"}]
+    assert report["num_rows"] == report["num_used"] + 1
+    assert report["num_words"] > report["num_words_cut"] >= report["num_rows_cut"] > 0
+    cut, counts = cut_rows(
+        [{"words": ["a", "bb", "c"], "labels": [0, 1, 2]}],
+        build_byte_pair_tokenizer([], vocab_size_limit=259),
+        max_length=4,  # a start, and a byte a token
+        split="test",
+    )
+    assert cut == [{"words": ["a", "bb"], "labels": [0, 1]}]
+    assert counts == {"num_rows_cut": 1, "num_words_cut": 1}
 
 
 def test_numbers_with_names_and_groups(tmp_path: Path) -> None:

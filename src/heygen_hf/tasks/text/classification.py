@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
@@ -21,9 +21,10 @@ from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text.class_folders import has_class_folders, open_class_folders
 from heygen_hf.tasks.text.class_labels import IGNORED, config_of_classes, known_names, number_labels
 from heygen_hf.tasks.text.classifier_class import classifier_class
-from heygen_hf.tasks.text.text_data import TextDataSection, TextSplits, prepare_text_splits, text_tokenizer
+from heygen_hf.tasks.text.text_data import Repeated, TextDataSection, TextSplits, prepare_text_splits, text_tokenizer
 from heygen_hf.tasks.text.text_figures import measure_text_classifier, tfidf_baseline
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
+from heygen_hf.tasks.text.text_positions import check_length, most_positions
 from heygen_hf.tasks.text.text_views import TextViews
 from heygen_hf.training import SupervisedTrainingArguments
 
@@ -75,6 +76,8 @@ class ClassificationDataSection(TextDataSection):
     test_share: float = 0.2
     crop_share: float = 0.0
     token_dropout: float = 0.0
+
+    repeated_in_train: ClassVar[Repeated] = "exact"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,7 +132,13 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     class_names = labelled.class_names
     tokenizer = text_tokenizer(data, labelled.splits, exported=exported, pretrained=pretrained)
     check_vocabulary(section, tokenizer)
+    if model_class is not TextTransformerForSequenceClassification:
+        places = most_positions(model_class, pretrained)
+        for name in ("max_length", "max_length_in_evaluation"):
+            check_length(getattr(data, name), field=f"data.{name}", places=places, pretrained=pretrained)
     if is_main:
+        for line in labelled.splits.left_out():
+            print(line)
         used = ", ".join(f"{split} {len(texts):,}" for split, texts in labelled.texts.items())
         print(f"labelled texts: {used}, in {len(class_names)} classes")
     before, after = put_around(tokenizer)
@@ -138,6 +147,14 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         for split, texts in labelled.texts.items()
     }
     room = data.max_length_in_evaluation - len(before) - len(after)
+    for split in ("validation", "test"):
+        num_cut = sum(len(body) > room for body in bodies[split])
+        labelled.splits.reports[split]["num_cut"] = num_cut
+        if is_main and num_cut:
+            print(
+                f"{split}: of {num_cut:,} texts the end is cut off, after data.max_length_in_evaluation="
+                f"{data.max_length_in_evaluation} tokens"
+            )
     items = {
         split: [
             {"input_ids": [*before, *body[:room], *after], "label": label}

@@ -1,5 +1,6 @@
 """The figures of a text classifier, beside those of the most frequent class and of TF-IDF with logistic regression."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from heygen_hf.hub import MetricResult
 from heygen_hf.tasks.model_training import share_figure
 
 IGNORED = -100
+
+_WORD = re.compile(r"\b\w\w+\b")  # what scikit-learn takes for one
 
 # What the baseline may be: the best on the validation texts is measured. Weak regularisation suits short texts.
 _NGRAMS_AND_STRENGTHS = ((1, 10.0), (1, 100.0), (2, 100.0))
@@ -101,10 +104,12 @@ def tfidf_baseline(
 
     train_texts, train_labels = _counted(training)
     validation_texts, validation_labels = _counted(validation)
+    # Where no text has a word of two letters, as where each is an emoji, characters stand for words.
+    unit = "word" if any(_WORD.search(text) for text in train_texts) else "char"
     best: tuple[float, list[int]] | None = None
     for longest, strength in _NGRAMS_AND_STRENGTHS:
-        vectorizer = TfidfVectorizer(ngram_range=(1, longest), sublinear_tf=True)
         # A word alone is enough, and punctuation is none: texts without any give an empty row.
+        vectorizer = TfidfVectorizer(analyzer=unit, ngram_range=(1, longest), sublinear_tf=True)
         features = vectorizer.fit_transform(train_texts)
         classifier = LogisticRegression(C=strength, max_iter=500).fit(features, train_labels)
         share = float(np.mean(classifier.predict(vectorizer.transform(validation_texts)) == validation_labels))

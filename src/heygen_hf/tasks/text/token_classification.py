@@ -20,8 +20,10 @@ from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text.class_labels import config_of_classes, known_names, number_labels
 from heygen_hf.tasks.text.classifier_class import classifier_class
+from heygen_hf.tasks.text.row_lengths import cut_rows
 from heygen_hf.tasks.text.text_files import open_text
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
+from heygen_hf.tasks.text.text_positions import check_length, most_positions
 from heygen_hf.tasks.text.token_figures import measure_token_classifier
 from heygen_hf.training import SupervisedTrainingArguments
 
@@ -64,7 +66,8 @@ class TokenDataSection:
         validation_share, test_share: of the groups.
         tokenizer: name or folder of a tokenizer; by default byte pairs are learned from the training words.
         vocab_size_limit: the most tokens of that vocabulary.
-        max_length: tokens of a row in training, the rest of it is cut off; nothing is cut off in evaluation.
+        max_length: tokens of a row in training, the rest of it is cut off; nothing is cut off in evaluation, but for
+            what a pretrained model has no positions for.
         max_words: of a row of `python_source`.
         max_files: at most so many files of `python_source`; None for all.
         num_workers: data loader workers.
@@ -138,6 +141,24 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     if is_main:
         used = {split: f"{len(rows):,} rows" for split, rows in words.splits.items()}
         print(f"labelled words: {', '.join(f'{split} {said}' for split, said in used.items())}")
+        for split, report in words.reports.items():
+            if report["num_without_words"]:
+                print(f"{split}: {report['num_without_words']:,} rows without words are left out")
+    places = None
+    if model_class is not TextTransformerForTokenClassification:
+        places = most_positions(model_class, pretrained)
+        check_length(data.max_length, field="data.max_length", places=places, pretrained=pretrained)
+    for split, rows in words.splits.items():
+        most = data.max_length if split == "train" else places
+        kept, cut = cut_rows(rows, tokenizer, max_length=most, split=split)
+        words.reports[split] |= cut
+        if split != "train":  # of which the collator cuts, and the baseline reads all
+            words.splits[split] = kept
+        if is_main and cut["num_rows_cut"]:
+            print(
+                f"{split}: {cut['num_rows_cut']:,} rows are longer than {most} tokens: {cut['num_words_cut']:,} of "
+                f"{words.reports[split]['num_words']:,} words are cut off with their labels"
+            )
 
     def collator(max_length: int | None) -> TextCollator:
         return TextCollator(
@@ -165,12 +186,12 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         train_dataset=words.splits["train"],
         eval_dataset=words.splits["validation"],
         collate=collator(data.max_length),
-        eval_collate=collator(None),
+        eval_collate=collator(places),
         processors=[tokenizer],
         measure=lambda model: measure_token_classifier(
             model,
             words.splits["test"],
-            collate=collator(None),
+            collate=collator(places),
             class_names=words.class_names,
             batch_size=recipe.evaluation.batch_size,
             training_rows=words.splits["train"] if recipe.evaluation.baseline else None,
@@ -213,7 +234,9 @@ def prepare_labelled_words(data: TokenDataSection, *, seed: int, exported: Path 
             if where is not None:
                 opened[split] = open_text(where, split=split)
         names = known_names(labels_column, opened["train"], given=data.class_names, exported=exported)
-    rows = {split: _rows(dataset, words_column, labels_column, group, split=split) for split, dataset in opened.items()}
+    rows, without_words = {}, {}
+    for split, dataset in opened.items():
+        rows[split], without_words[split] = _rows(dataset, words_column, labels_column, group, split=split)
     for split in ("test", "validation"):
         if split not in rows:
             share = getattr(data, f"{split}_share")
@@ -226,11 +249,14 @@ def prepare_labelled_words(data: TokenDataSection, *, seed: int, exported: Path 
             row["labels"] = [next(numbers) for _ in row["words"]]
     reports: dict[str, dict[str, Any]] = {
         split: {
-            "num_rows": len(each),
+            "num_rows": len(each) + len(without_words.get(split, ())),
             "num_used": len(each),
+            "num_without_words": len(without_words.get(split, ())),
             "num_words": len(flat[split]),
             "num_groups": len({row["group"] for row in each}),
-            "skipped": [],
+            "skipped": [
+                {"file_name": f"row {number}", "reason": "no words"} for number in without_words.get(split, ())
+            ],
         }
         for split, each in rows.items()
     }
@@ -247,14 +273,15 @@ def prepare_labelled_words(data: TokenDataSection, *, seed: int, exported: Path 
 
 def _rows(
     dataset: "datasets.Dataset", words_column: str, labels_column: str, group_column: str | None, *, split: str
-) -> list[dict[str, Any]]:
+) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows with words, and the numbers of those without."""
     for name, column in (("words", words_column), ("labels", labels_column), ("group", group_column)):
         if column is not None and column not in dataset.column_names:
             raise ValueError(
                 f"data.{name}_column is {column!r}, and the {split} split has the columns "
                 f"{', '.join(dataset.column_names)}; name one"
             )
-    rows = []
+    rows, empty = [], []
     groups = range(len(dataset)) if group_column is None else dataset[group_column]
     columns = zip(dataset[words_column], dataset[labels_column], groups, strict=True)
     for number, (words, labels, group) in enumerate(columns):
@@ -270,9 +297,11 @@ def _rows(
             )
         if words:
             rows.append({"words": [str(word) for word in words], "labels": list(labels), "group": str(group)})
+        else:
+            empty.append(number)
     if not rows:
         raise ValueError(f"the {split} split has no words in {words_column!r}; check the data")
-    return rows
+    return rows, empty
 
 
 def _hold_out(
