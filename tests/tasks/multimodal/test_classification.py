@@ -223,7 +223,7 @@ def test_three_modalities_pair_clips_with_recordings_of_their_digit(work: Path) 
 
 def test_recordings_that_fit_no_clip_are_refused(work: Path, tmp_path: Path) -> None:
     write_tone(tmp_path / "few" / "3_ann_0.wav", pitch=500)
-    write_tone(tmp_path / "few" / "3_ann_9.wav", pitch=500)
+    write_tone(tmp_path / "few" / "3_ann_9.wav", pitch=900)
     tiny = TINY + TINY_AUDIO[2:3]
     few = f"data.recordings.folder={tmp_path / 'few'}"
     with pytest.raises(ValueError, match=r"no recording has the digit '0'"):
