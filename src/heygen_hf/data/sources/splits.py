@@ -37,9 +37,7 @@ def split_by_clip(
     return dataset.select(train), dataset.select(validation)
 
 
-def split_rows(
-    keys: Sequence[bytes], validation_share: float = 0.05, *, seed: int = 0
-) -> tuple[list[int], list[int]]:
+def split_rows(keys: Sequence[bytes], validation_share: float = 0.05, *, seed: int = 0) -> tuple[list[int], list[int]]:
     """Split rows by a key of theirs, such as the hash of a file: rows with one key are never on both sides.
 
     Returns:
