@@ -529,8 +529,8 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
             pixel_values (`torch.Tensor` of shape `(batch, frames, channels, height, width)`):
                 Clean clips or latents in about [-1, 1].
             timestep (`torch.Tensor` shaped as in [`VideoTransformerModel`], *optional*):
-                Drawn by the objective when not given. Frames (or patches) at 0 are given to the model, and the loss skips
-                them.
+                Drawn by the objective when not given. Frames (or patches) at 0 are given to the model, and the
+                loss skips them.
             noise (`torch.Tensor`, *optional*):
                 Standard normal, shaped like `pixel_values`.
             condition_dropout_mask (`torch.Tensor` of shape `(batch,)`, *optional*):
