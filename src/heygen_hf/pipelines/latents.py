@@ -107,3 +107,19 @@ def _shift_and_scale(vae: Any, latents: torch.Tensor) -> tuple[torch.Tensor | fl
         return 0.0, 1.0
     shift, scale = (value.view(1, -1, 1, 1, 1).to(latents) for value in known)
     return shift, scale
+
+
+def draw_latents(shape: tuple[int, ...], *, generator: torch.Generator | list[torch.Generator] | None) -> torch.Tensor:
+    """Standard normal noise `(videos, frames, channels, height, width)`, drawn video by video.
+
+    Raises:
+        ValueError: as many generators as videos are expected.
+    """
+    generators = generator if isinstance(generator, list) else [generator] * shape[0]
+    if len(generators) != shape[0]:
+        raise ValueError(
+            f"{len(generators)} generators were given for {shape[0]} videos; give one each, or one in all."
+        )
+    return torch.stack(
+        [torch.randn(shape[1:], generator=g, device=g.device if g is not None else "cpu").cpu() for g in generators]
+    )

@@ -13,6 +13,7 @@ from diffusers.utils import BaseOutput
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.models.video_transformer import VideoTransformerModel, build_objective
+from heygen_hf.pipelines.conditions import ConditionsMixin
 from heygen_hf.pipelines.given_frames import (
     GivenClips,
     GivenLatents,
@@ -21,13 +22,10 @@ from heygen_hf.pipelines.given_frames import (
     place_given,
 )
 from heygen_hf.pipelines.given_inputs import read_given
-from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
+from heygen_hf.pipelines.latents import decode_latents, draw_latents, fit_latent_size
 from heygen_hf.pipelines.long_video import LongVideoMixin
 from heygen_hf.pipelines.schedulers import model_timestep, set_timesteps, wanted_prediction
 from heygen_hf.processing import VideoProcessor
-
-# Tokenizers without a longest input carry a number far above this.
-NO_LIMIT = 1_000_000
 
 StepEndCallback = Callable[[DiffusionPipeline, int, torch.Tensor, dict[str, Any]], dict[str, Any] | None]
 
@@ -42,7 +40,7 @@ class VideoGenerationPipelineOutput(BaseOutput):
     frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
 
 
-class VideoGenerationPipeline(LongVideoMixin, DiffusionPipeline):
+class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline):
     """Generates video with a `VideoTransformerModel`.
 
     Args:
@@ -361,45 +359,6 @@ class VideoGenerationPipeline(LongVideoMixin, DiffusionPipeline):
                 f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}."
             )
 
-    def _expand_conditions(
-        self, prompt: str | list[str] | None, class_ids: Any | None, videos_per_prompt: int
-    ) -> tuple[list[str] | None, torch.Tensor | None]:
-        """Prompts and classes, one per video."""
-        prompts = [prompt] if isinstance(prompt, str) else prompt
-        classes = None if class_ids is None else torch.as_tensor(class_ids).reshape(-1)
-        if prompts is not None and not prompts:
-            raise ValueError("prompt is an empty list; give at least one caption.")
-        if prompts is not None and self.tokenizer is None:
-            raise ValueError("this pipeline has no tokenizer: it cannot read prompts.")
-        if prompts is not None and classes is not None and len(prompts) != len(classes):
-            raise ValueError(f"{len(prompts)} prompts were given with {len(classes)} class_ids; give one each.")
-        if prompts is not None:
-            prompts = [text for text in prompts for _ in range(videos_per_prompt)]
-        return prompts, None if classes is None else classes.repeat_interleave(videos_per_prompt)
-
-    def _encode_conditions(
-        self, prompts: list[str] | None, classes: torch.Tensor | None, *, device: torch.device
-    ) -> dict[str, torch.Tensor]:
-        """The transformer's condition arguments, one row per video."""
-        conditions: dict[str, torch.Tensor] = {}
-        if prompts is not None:
-            # Cut as in training: the tokenizer carries the longest caption the model learned from.
-            limit = self.tokenizer.model_max_length
-            cut = {"truncation": True, "max_length": limit} if limit < NO_LIMIT else {}
-            tokens = self.tokenizer(prompts, padding=True, return_tensors="pt", **cut)
-            conditions["attention_mask"] = tokens["attention_mask"].to(device)
-            if self.text_encoder is None:
-                conditions["input_ids"] = tokens["input_ids"].to(device)
-            else:
-                # A text encoder may stay on the CPU while the rest is on a GPU.
-                tokens = tokens.to(self.text_encoder.device)
-                encoded = self.text_encoder(tokens["input_ids"], attention_mask=tokens["attention_mask"])
-                states = encoded.last_hidden_state
-                conditions["encoder_hidden_states"] = states.to(device=device, dtype=self.transformer.dtype)
-        if classes is not None:
-            conditions["class_ids"] = classes.to(device)
-        return conditions
-
     def _predict(
         self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, torch.Tensor]
     ) -> torch.Tensor:
@@ -414,19 +373,3 @@ class VideoGenerationPipeline(LongVideoMixin, DiffusionPipeline):
         ).sample
         conditional, unconditional = both.chunk(2)
         return unconditional + self._guidance_scale * (conditional - unconditional)
-
-
-def draw_latents(shape: tuple[int, ...], *, generator: torch.Generator | list[torch.Generator] | None) -> torch.Tensor:
-    """Standard normal noise `(videos, frames, channels, height, width)`, drawn video by video.
-
-    Raises:
-        ValueError: as many generators as videos are expected.
-    """
-    generators = generator if isinstance(generator, list) else [generator] * shape[0]
-    if len(generators) != shape[0]:
-        raise ValueError(
-            f"{len(generators)} generators were given for {shape[0]} videos; give one each, or one in all."
-        )
-    return torch.stack(
-        [torch.randn(shape[1:], generator=g, device=g.device if g is not None else "cpu").cpu() for g in generators]
-    )

@@ -30,6 +30,7 @@ from heygen_hf.training.ema import ExponentialMovingAverage
 from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
 from heygen_hf.training.process_group import leave_at_exit
+from heygen_hf.training.randomness import positions_in_global_batch
 from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
 from heygen_hf.training.throughput import ThroughputMeter
 
@@ -56,6 +57,7 @@ class BaseTrainer(Trainer):
         self.ema: ExponentialMovingAverage | None = None
         self._checkpoint_root: str | None = None
         self._loader: ClipLoader | None = None
+        self._micro_step, self._last_step = 0, -1
         self.replaced_clips: dict[str, str] = {}
         if args.n_gpu > 1:
             raise ValueError(
@@ -154,6 +156,20 @@ class BaseTrainer(Trainer):
         if self._loader is None:
             return self.args.per_device_train_batch_size
         return self._loader.batches.largest_batch_size
+
+    def _next_positions(self, batch_size: int) -> list[int]:
+        """Where the samples of the next micro-batch stand in the global batch; call it once for each."""
+        if self.state.global_step != self._last_step:
+            self._last_step, self._micro_step = self.state.global_step, 0
+        positions = positions_in_global_batch(
+            batch_size=batch_size,
+            nominal_batch_size=self._largest_batch_size,
+            micro_step=self._micro_step,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+        )
+        self._micro_step += 1
+        return positions
 
     # Optimiser and schedule.
 

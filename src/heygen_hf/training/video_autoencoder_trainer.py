@@ -24,7 +24,6 @@ from heygen_hf.training.autoencoder_reconstruction import (
 )
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.callbacks import SampleVideos
-from heygen_hf.training.randomness import positions_in_global_batch
 from heygen_hf.training.validation_loss import positions_in_validation
 from heygen_hf.training.video_autoencoder_arguments import VideoAutoencoderTrainingArguments
 
@@ -70,7 +69,7 @@ class VideoAutoencoderTrainer(BaseTrainer):
         **options: Any,
     ) -> None:
         self.measures = dict(measures or {})
-        self._micro_step, self._last_step, self._eval_position = 0, -1, 0
+        self._eval_position = 0
         self._sizes: set[tuple[int, ...]] = set()
         self._sums: dict[str, torch.Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -141,19 +140,6 @@ class VideoAutoencoderTrainer(BaseTrainer):
         if size not in self._sizes:
             latent_size(self.autoencoder, num_frames=size[0], height=size[2], width=size[3])
             self._sizes.add(size)
-
-    def _next_positions(self, batch_size: int) -> list[int]:
-        if self.state.global_step != self._last_step:
-            self._last_step, self._micro_step = self.state.global_step, 0
-        positions = positions_in_global_batch(
-            batch_size=batch_size,
-            nominal_batch_size=self._largest_batch_size,
-            micro_step=self._micro_step,
-            rank=self.accelerator.process_index,
-            world_size=self.accelerator.num_processes,
-        )
-        self._micro_step += 1
-        return positions
 
     # Optimiser.
 

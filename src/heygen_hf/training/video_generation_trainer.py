@@ -12,7 +12,7 @@ from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.callbacks import SampleVideos
-from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
+from heygen_hf.training.randomness import draw_noise, generator_for
 from heygen_hf.training.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
@@ -54,8 +54,6 @@ class VideoGenerationTrainer(BaseTrainer):
         patterns = [] if self.given_frames is None else self.given_frames.patterns
         if patterns:
             model.config.given_frame_patterns = patterns
-        self._micro_step = 0
-        self._last_step = -1
         self._eval_position = 0
         self._eval_batches: EpochBatches | None = None
         super().__init__(model, args, **options)
@@ -129,19 +127,6 @@ class VideoGenerationTrainer(BaseTrainer):
             tokens_per_batch=self.args.tokens_per_batch,
             **options,
         )
-
-    def _next_positions(self, batch_size: int) -> list[int]:
-        if self.state.global_step != self._last_step:
-            self._last_step, self._micro_step = self.state.global_step, 0
-        positions = positions_in_global_batch(
-            batch_size=batch_size,
-            nominal_batch_size=self._largest_batch_size,
-            micro_step=self._micro_step,
-            rank=self.accelerator.process_index,
-            world_size=self.accelerator.num_processes,
-        )
-        self._micro_step += 1
-        return positions
 
     def _grid(self, pixel_values: torch.Tensor) -> tuple[int, int, int]:
         """Frames of the clips, and rows and columns of their patches."""
