@@ -1,8 +1,8 @@
 """The video generation transformer."""
 
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
+from heygen_hf.models.video_transformer.modeling_video_generation import VideoTransformerForVideoGeneration
 from heygen_hf.models.video_transformer.modeling_video_transformer import (
-    VideoTransformerForVideoGeneration,
     VideoTransformerModel,
     VideoTransformerOutput,
     VideoTransformerPreTrainedModel,
