@@ -17,13 +17,14 @@ def known_normalization(vae: Any, num_channels: int) -> tuple[torch.Tensor, torc
     """Shift and scale of each latent channel, float32 `(channels,)`; None where the autoencoder knows neither.
 
     Values for another number of channels are the defaults of a class that was built at another size; a scaling factor
-    of 1 is a default too.
+    of 1, and buffers of zeros and ones, are defaults too.
     """
     buffers = dict(vae.named_buffers(recurse=False)) if hasattr(vae, "named_buffers") else {}
     found = []
     for name in ("latents_mean", "latents_std"):
         value = getattr(vae.config, name, None)
-        value = buffers.get(name) if value is None else value
+        if value is None and name in buffers and not _untouched(buffers):
+            value = buffers[name]
         if value is not None and torch.as_tensor(value).shape == (num_channels,):
             found.append(torch.as_tensor(value, dtype=torch.float32, device="cpu"))
     if len(found) == 2:
@@ -34,10 +35,29 @@ def known_normalization(vae: Any, num_channels: int) -> tuple[torch.Tensor, torc
     return torch.full((num_channels,), shift or 0.0), torch.full((num_channels,), 1.0 / (scaling or 1.0))
 
 
+def _untouched(buffers: dict[str, torch.Tensor]) -> bool:
+    """Whether a LTX's buffers are as its class makes them: mean 0, spread 1."""
+    return not buffers["latents_mean"].any() and bool((buffers["latents_std"] == 1).all())
+
+
 def record_normalization(vae: Any, mean: torch.Tensor, std: torch.Tensor) -> None:
-    """Make measured values `(channels,)` the autoencoder's own, so that they are saved with it."""
+    """Make measured values `(channels,)` the autoencoder's own, wherever its class and other software look for them.
+
+    A LTX holds them as buffers (and does not load with both); every other class as `latents_mean` and `latents_std` of
+    its configuration, where a Wan's defaults are those of the published Wan. CogVideoX and images have one
+    `scaling_factor` for all channels besides, for software that knows nothing else.
+    """
     std = torch.where(std > _SMALLEST_STD, std, torch.ones_like(std))
+    buffers = dict(vae.named_buffers(recurse=False)) if hasattr(vae, "named_buffers") else {}
+    if "latents_mean" in buffers:
+        buffers["latents_mean"].copy_(mean)
+        buffers["latents_std"].copy_(std)
+        return
     vae.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
+    if vae.config.get("scaling_factor") is not None:
+        spread = (std.square() + (mean - mean.mean()).square()).mean().sqrt().item()
+        shift = {"shift_factor": mean.mean().item()} if "shift_factor" in vae.config else {}
+        vae.register_to_config(scaling_factor=1 / max(spread, _SMALLEST_STD), **shift)
 
 
 def normalize_latents(vae: Any, latents: torch.Tensor) -> torch.Tensor:

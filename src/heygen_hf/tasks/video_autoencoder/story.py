@@ -12,6 +12,7 @@ from transformers.trainer_utils import IntervalStrategy, set_seed
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.evaluation import clip_psnr, clip_ssim
+from heygen_hf.pipelines.latents import record_normalization
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
@@ -20,7 +21,7 @@ from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
 from heygen_hf.tasks.run_facts import training_facts
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
 from heygen_hf.tasks.video_autoencoder.card import write_autoencoder_card
-from heygen_hf.tasks.video_autoencoder.latent_statistics import measure_latents, store_statistics
+from heygen_hf.tasks.video_autoencoder.latent_statistics import measure_latents
 from heygen_hf.tasks.video_autoencoder.measuring import clip_batches, measure
 from heygen_hf.tasks.video_autoencoder.model import build_autoencoder, device_of, size_of_latents
 from heygen_hf.tasks.video_autoencoder.recipe import build_arguments, check_options, with_defaults, with_precision
@@ -134,7 +135,7 @@ def normalize(autoencoder: Any, data: PreparedData, *, processor: VideoProcessor
         device=device_of(autoencoder),
     )
     mean, std, count = measure_latents(autoencoder, batches)
-    store_statistics(autoencoder, mean, std)
+    record_normalization(autoencoder, mean, std)
     return {"mean": mean.tolist(), "std": std.tolist(), "clips": count}
 
 
