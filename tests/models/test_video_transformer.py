@@ -62,6 +62,21 @@ class TestVideoTransformerCrossAttentionContract(TestVideoTransformerContract):
         return tiny_config(**({"caption_conditioning": "cross_attention", "feed_forward": "plain"} | overrides))
 
 
+class TestVideoTransformerWithAudioContract(TestVideoTransformerContract):
+    parameters_without_gradient = ("null_audio",)
+
+    def tiny_config(self, **overrides: object) -> VideoTransformerConfig:
+        return tiny_config(**({"vocab_size": None, "audio_hidden_size": 3} | overrides))
+
+    def inputs(self, model_class: type) -> dict[str, torch.Tensor]:
+        inputs = clip_inputs(model_class)
+        return {name: inputs[name] for name in inputs if name not in ("input_ids", "attention_mask")} | sounds()
+
+
+def sounds() -> dict[str, torch.Tensor]:
+    return {"audio_features": torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(1))}
+
+
 def scrambled(
     model_class: type = VideoTransformerModel, **overrides: object
 ) -> VideoTransformerModel | VideoTransformerForVideoGeneration:
@@ -225,3 +240,68 @@ def test_a_plain_trainer_trains_and_evaluates_it(tmp_path) -> None:
     assert trainer.evaluate()["eval_loss"] < first
     changed = [name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])]
     assert len(changed) > 0.8 * len(before)
+
+
+def test_each_row_of_tokens_hears_its_own_frames() -> None:
+    model, inputs = scrambled(audio_hidden_size=3), clip_inputs(VideoTransformerModel) | sounds()
+    plain = model(**inputs).sample
+    changed = inputs["audio_features"].clone()
+    changed[:, 2:] += 1  # the second of two rows
+    difference = (model(**inputs | {"audio_features": changed}).sample - plain).abs().mean(dim=(0, 2, 3, 4))
+    assert difference[2:].min() > 2 * difference[:2].max() > 0
+    for timestep in (torch.full((3, 4), 0.5), torch.full((3, 4, 2, 3), 0.5), torch.full((3,), 0.5)):
+        torch.testing.assert_close(
+            model(**inputs | {"timestep": timestep}).sample, model(**inputs | {"timestep": torch.full((3,), 0.5)}).sample
+        )
+
+
+@pytest.mark.parametrize("conditioning", ["tokens", "cross_attention"])
+def test_each_condition_is_dropped_by_its_own_column(conditioning: str) -> None:
+    model = scrambled(audio_hidden_size=3, num_class_labels=2, caption_conditioning=conditioning)
+    inputs = clip_inputs(VideoTransformerModel) | sounds() | {"class_ids": torch.tensor([0, 1, 1])}
+    parts = (("input_ids", "attention_mask"), ("class_ids",), ("audio_features",))
+    for column, names in enumerate(parts):
+        mask = torch.zeros(3, 3, dtype=torch.bool)
+        mask[:, column] = True
+        without = {name: value for name, value in inputs.items() if name not in names}
+        dropped = model(**inputs, condition_dropout_mask=mask).sample
+        torch.testing.assert_close(dropped, model(**without).sample, atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(dropped, model(**inputs).sample, atol=1e-3)
+    nothing = model(sample=inputs["sample"], timestep=inputs["timestep"]).sample
+    for mask in (torch.ones(3), torch.ones(3, 3)):
+        dropped = model(**inputs, condition_dropout_mask=mask).sample
+        torch.testing.assert_close(dropped, nothing, atol=1e-5, rtol=1e-4)
+    with pytest.raises(ValueError, match=r"condition_dropout_mask has shape \(3, 2\)"):
+        model(**inputs, condition_dropout_mask=torch.zeros(3, 2))
+
+
+def test_latents_hear_the_frames_they_stand_for() -> None:
+    model = scrambled(vocab_size=None, audio_hidden_size=3, temporal_compression=4, patch_size=(1, 4, 4))
+    inputs = {name: clip_inputs(VideoTransformerModel)[name] for name in ("sample", "timestep")}
+    features = torch.randn(3, 13, 3)  # 4 latents: of one frame, and three of 4
+    tokens = model._embed_audio(3, 4, features, None)
+    other = features.clone()
+    other[:, 5:9] = 0
+    changed = (model._embed_audio(3, 4, other, None) - tokens).abs().amax(dim=(0, 2)) > 0
+    assert changed.tolist() == [False, False, True, False]
+    assert model(**inputs, audio_features=features).sample.shape == inputs["sample"].shape
+    with pytest.raises(ValueError, match=r"audio_features has shape \(3, 4, 3\); expected \(3, 13, 3\)"):
+        model(**inputs, audio_features=features[:, :4])
+
+
+def test_a_model_without_audio_refuses_sound() -> None:
+    with pytest.raises(ValueError, match="without audio_hidden_size"):
+        scrambled()(**clip_inputs(VideoTransformerModel), **sounds())
+
+
+def test_several_conditions_are_also_dropped_one_by_one() -> None:
+    torch.manual_seed(0)
+    clips = torch.zeros(200, 2, 3, 4, 4)
+    one = VideoTransformerForVideoGeneration(tiny_config(condition_dropout=0.2)).train()
+    assert one._draw(clips, None, None, None)[2].shape == (200,)
+    both = VideoTransformerForVideoGeneration(tiny_config(condition_dropout=0.2, audio_hidden_size=3)).train()
+    mask = both._draw(clips, None, None, None)[2].float()
+    assert mask.shape == (200, 3)
+    share = 1 - 0.8**2
+    assert (mask.mean(dim=0) - share).abs().max() < 0.1
+    assert (mask.sum(dim=1) == 1).any()

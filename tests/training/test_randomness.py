@@ -50,3 +50,24 @@ def test_positions_follow_how_batches_are_dealt() -> None:
         for rank in (0, 1)
     }
     assert dealt == {(0, 0): [0, 2], (0, 1): [1, 3], (1, 0): [4, 6], (1, 1): [5, 7]}
+
+
+def test_dropping_each_condition_leaves_the_draw_for_all_as_it_is() -> None:
+    def mask(positions: list[int], **options: int) -> torch.Tensor:
+        return draw_noise(
+            (1,),
+            positions=positions,
+            global_batch_size=64,
+            seed=0,
+            step=3,
+            condition_dropout=0.25,
+            draw_timesteps=FlowMatchingObjective().draw_timesteps,
+            **options,
+        ).condition_dropout_mask
+
+    everyone = list(range(64))
+    together, separate = mask(everyone), mask(everyone, separate_conditions=3)
+    assert separate.shape == (64, 3)
+    assert separate[together].all()
+    assert (separate[~together].sum(dim=1) == 1).any()
+    assert torch.equal(mask([5, 40], separate_conditions=3), separate[[5, 40]])

@@ -13,6 +13,7 @@ from heygen_hf.layers.norms import RMSNorm, rms_norm
 from heygen_hf.layers.patches import PatchSize, patch_grid, patchify, unpatchify
 from heygen_hf.layers.rotary import (
     apply_rotary,
+    audio_positions,
     caption_positions,
     grid_positions,
     rotary_embedding,
@@ -27,6 +28,7 @@ __all__ = [
     "PatchSize",
     "RMSNorm",
     "apply_rotary",
+    "audio_positions",
     "caption_positions",
     "eager_attention",
     "grid_positions",

@@ -38,6 +38,17 @@ def caption_positions(length: int, *, device: torch.device | None = None) -> tor
     return positions
 
 
+def audio_positions(length: int, *, device: torch.device | None = None) -> torch.Tensor:
+    """Positions of audio tokens in a shared stream, `(length, 3)`: at the times of the grid's rows, beside the picture.
+
+    Token i sits at time i, row -1, column -1: on no position of a video or caption token, and in every clip equally far
+    from the video tokens of its time.
+    """
+    positions = torch.full((length, 3), -1, dtype=torch.long, device=device)
+    positions[:, 0] = torch.arange(length, device=device)
+    return positions
+
+
 def rotary_embedding(
     positions: torch.Tensor, head_dim: int, *, theta: float = 100.0
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 
 # Separate streams of one (seed, step): noise must not repeat the numbers that chose the timesteps.
-_TIMESTEPS, _DROPOUT, _NOISE = 0, 1, 2
+# 3 to 5 are those of given frames.
+_TIMESTEPS, _DROPOUT, _NOISE, _DROPOUT_OF_EACH = 0, 1, 2, 6
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class NoiseDraw:
     Attributes:
         noise: `(batch, frames, channels, height, width)`, standard normal.
         timestep: `(batch,)` in (0, 1].
-        condition_dropout_mask: `(batch,)` bool, True where conditions are dropped.
+        condition_dropout_mask: bool `(batch,)`, True where all conditions are dropped; or `(batch, conditions)`.
     """
 
     noise: torch.Tensor
@@ -49,6 +50,7 @@ def draw_noise(
     step: int,
     condition_dropout: float,
     draw_timesteps: Callable[..., torch.Tensor],
+    separate_conditions: int = 0,
 ) -> NoiseDraw:
     """Draw for the samples at `positions` of the global batch of one optimiser step, on the CPU.
 
@@ -58,11 +60,17 @@ def draw_noise(
         global_batch_size: samples over all processes and accumulation steps; timesteps are stratified over it.
         condition_dropout: probability of dropping a sample's conditions.
         draw_timesteps: `(count, generator=...) -> (count,)`, an objective's `draw_timesteps`.
+        separate_conditions: columns of the mask; beside all conditions at once, each is then dropped alone with the
+            same probability. 0 for one mask of all.
     """
     # A last, larger batch may hold positions past the nominal size; wrap rather than fail.
     index = torch.tensor([position % global_batch_size for position in positions])
     timestep = draw_timesteps(global_batch_size, generator=generator_for(seed, step, _TIMESTEPS))[index]
     dropped = torch.rand(global_batch_size, generator=generator_for(seed, step, _DROPOUT))[index] < condition_dropout
+    if separate_conditions:
+        generator = generator_for(seed, step, _DROPOUT_OF_EACH)
+        alone = torch.rand(global_batch_size, separate_conditions, generator=generator)[index] < condition_dropout
+        dropped = dropped[:, None] | alone
     noise = torch.stack([torch.randn(*shape, generator=generator_for(seed, step, _NOISE, p)) for p in positions])
     return NoiseDraw(noise=noise, timestep=timestep, condition_dropout_mask=dropped)
 

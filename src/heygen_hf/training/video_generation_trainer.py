@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches
-from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
+from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.callbacks import SampleVideos
 from heygen_hf.training.randomness import draw_noise, generator_for
@@ -82,6 +82,7 @@ class VideoGenerationTrainer(BaseTrainer):
             step=self.state.global_step,
             condition_dropout=self.generator_config.condition_dropout,
             draw_timesteps=self.objective.draw_timesteps,
+            separate_conditions=len(CONDITION_NAMES) if len(self.generator_config.conditions) > 1 else 0,
         )
         device = pixel_values.device
         timestep = draw.timestep

@@ -1,6 +1,6 @@
 """The video generation transformer."""
 
-from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
+from heygen_hf.models.video_transformer.configuration_video_transformer import CONDITION_NAMES, VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_generation import VideoTransformerForVideoGeneration
 from heygen_hf.models.video_transformer.modeling_video_transformer import (
     VideoTransformerModel,
@@ -10,6 +10,7 @@ from heygen_hf.models.video_transformer.modeling_video_transformer import (
 from heygen_hf.models.video_transformer.objective_video_transformer import build_objective
 
 __all__ = [
+    "CONDITION_NAMES",
     "VideoTransformerConfig",
     "VideoTransformerForVideoGeneration",
     "VideoTransformerModel",

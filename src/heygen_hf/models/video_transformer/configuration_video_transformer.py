@@ -8,6 +8,9 @@ from transformers import PreTrainedConfig
 from heygen_hf.layers.patches import patch_grid
 from heygen_hf.layers.rotary import split_rotary_bands
 
+CONDITION_NAMES = ("caption", "class", "audio")
+"""The columns of a `condition_dropout_mask` of shape `(batch, 3)`."""
+
 
 @strict
 class VideoTransformerConfig(PreTrainedConfig):
@@ -38,13 +41,31 @@ class VideoTransformerConfig(PreTrainedConfig):
             Caption tokens in the same stream as the video's, or read by cross-attention in every block.
         pool_caption (`bool`, defaults to `True`):
             Also add the caption tokens' mean to the timestep embedding, so that it modulates every block.
+        attention_pattern (`"full"`, `"causal"`, `"block_causal"` or `"windowed"`, defaults to `"full"`):
+            Which tokens a video token attends to, by the rows of the token grid's time axis: all; those of its own and
+            earlier rows; those of its own and earlier blocks of `attention_block` rows; those at most
+            `attention_window` rows away. Captions are always attended to, and except for `"full"` attend to captions
+            only. A causal model can go on from cached rows, see `use_cache` of [`VideoTransformerModel`].
+        attention_window (`int`, *optional*):
+            For `"windowed"`, rows to either side. With a causal pattern: rows before the own row or block that are
+            attended to; without it, all of them.
+        attention_block (`int`, *optional*):
+            Rows of a block, for `"block_causal"`.
+        mixer (`"attention"` or `"mamba"`, defaults to `"attention"`):
+            What mixes the tokens of the stream. `"mamba"` is transformers' Mamba-2 (Dao & Gu 2024, arXiv:2405.21060),
+            whose cost is linear in the number of tokens: every other block scans the video backwards, and with
+            `attention_pattern="causal"` none does.
         num_class_labels (`int`, defaults to 0):
             Number of classes for `class_ids`; 0 for none.
+        audio_hidden_size (`int`, *optional*):
+            Give it to take sound as `audio_features` of that width, one row for each input frame (also where the clip
+            is latents): a token for each time row of the token grid, and a part of its modulation.
         hidden_dropout, attention_dropout (`float`, default 0.0):
             Dropout on each residual branch and on attention weights.
         condition_dropout (`float`, defaults to 0.1):
-            Share of training samples whose captions and classes are replaced by the learned null condition, which
-            classifier-free guidance needs at sampling.
+            Share of training samples whose conditions are all replaced by the learned null condition, which
+            classifier-free guidance needs at sampling. A model with several also learns from samples that lack one of
+            them: each is dropped alone with the same probability.
         objective (`"flow_matching"` or `"ddpm"`), prediction_type, loss_space (`"sample"`, `"velocity"` or `"noise"`):
             What the model is trained to do; see `heygen_hf.losses`.
         timestep_shift (`float`, defaults to 1.0):
@@ -105,7 +126,12 @@ class VideoTransformerConfig(PreTrainedConfig):
     caption_hidden_size: int | None = None
     caption_conditioning: Literal["tokens", "cross_attention"] = "tokens"
     pool_caption: bool = True
+    attention_pattern: Literal["full", "causal", "block_causal", "windowed"] = "full"
+    attention_window: int | None = None
+    attention_block: int | None = None
+    mixer: Literal["attention", "mamba"] = "attention"
     num_class_labels: int = 0
+    audio_hidden_size: int | None = None
     hidden_dropout: float | int = 0.0
     attention_dropout: float | int = 0.0
     condition_dropout: float | int = 0.1
@@ -143,9 +169,43 @@ class VideoTransformerConfig(PreTrainedConfig):
             raise ValueError(
                 "give vocab_size (captions as input_ids) or caption_hidden_size (encoder_hidden_states), not both."
             )
+        if self.audio_hidden_size is not None and self.audio_hidden_size < 1:
+            raise ValueError(f"audio_hidden_size={self.audio_hidden_size} must be at least 1, or None for no sound.")
         for name in ("hidden_dropout", "attention_dropout", "condition_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1).")
+
+        self._validate_pattern()
+
+    def _validate_pattern(self) -> None:
+        """Which of the attention's options go together."""
+        pattern, window, block = self.attention_pattern, self.attention_window, self.attention_block
+        if (block is None) == (pattern == "block_causal"):
+            raise ValueError(
+                f"attention_block={block} with attention_pattern={pattern!r}: the rows of a block are needed for "
+                '"block_causal", and for nothing else.'
+            )
+        if pattern == "windowed" and window is None:
+            raise ValueError('attention_pattern="windowed" needs attention_window, the rows attended to on either side.')
+        if pattern == "full" and window is not None:
+            raise ValueError(
+                f'attention_window={window} says nothing with attention_pattern="full"; choose "windowed", "causal" or '
+                '"block_causal", or leave it out.'
+            )
+        for name, value in (("attention_window", window), ("attention_block", block)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1 row of the token grid's time axis.")
+        if self.mixer == "mamba":
+            if pattern not in ("full", "causal") or window is not None:
+                raise ValueError(
+                    f'mixer="mamba" scans the whole stream: attention_pattern={pattern!r} and attention_window={window} '
+                    'are attention\'s; take attention_pattern="full" or "causal" without a window.'
+                )
+            if self.attention_dropout:
+                raise ValueError(
+                    f'attention_dropout={self.attention_dropout} has no attention to act on with mixer="mamba"; use '
+                    "hidden_dropout."
+                )
 
     def count_tokens(self, frames: int, height: int, width: int) -> int:
         """Video tokens of a clip (in latents, for a latent model).
@@ -157,9 +217,29 @@ class VideoTransformerConfig(PreTrainedConfig):
         return grid[0] * grid[1] * grid[2]
 
     @property
+    def is_causal_in_time(self) -> bool:
+        """Whether no frame depends on later ones (of later blocks)."""
+        return self.attention_pattern in ("causal", "block_causal")
+
+    @property
+    def can_cache_rows(self) -> bool:
+        """Whether later rows can be made from the cached keys and values of earlier ones."""
+        return self.is_causal_in_time and self.mixer == "attention"
+
+    @property
     def takes_captions(self) -> bool:
         """Whether the model reads captions, as ids or as hidden states."""
         return self.vocab_size is not None or self.caption_hidden_size is not None
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Those of `CONDITION_NAMES` that the model takes."""
+        taken = (self.takes_captions, bool(self.num_class_labels), self.audio_hidden_size is not None)
+        return tuple(name for name, is_taken in zip(CONDITION_NAMES, taken, strict=True) if is_taken)
 
-__all__ = ["VideoTransformerConfig"]
+    def input_frames(self, frames: int) -> int:
+        """Input frames that so many frames of the model's clip stand for; an autoencoder keeps the first apart."""
+        return (frames - 1) * self.temporal_compression + 1
+
+
+__all__ = ["CONDITION_NAMES", "VideoTransformerConfig"]

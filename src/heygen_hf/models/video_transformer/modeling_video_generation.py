@@ -8,7 +8,7 @@ from transformers.utils import ModelOutput, TransformersKwargs
 from transformers.utils.generic import can_return_tuple
 
 from heygen_hf.losses import DenoisingObjective
-from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
+from heygen_hf.models.video_transformer.configuration_video_transformer import CONDITION_NAMES, VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_transformer import (
     VideoTransformerModel,
     VideoTransformerPreTrainedModel,
@@ -66,6 +66,7 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
         timestep: torch.Tensor | None = None,
         noise: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
+        audio_features: torch.Tensor | None = None,
         return_loss: bool = True,  # noqa: ARG002 - tells Trainer that evaluation has a loss without labels
         **kwargs: Unpack[TransformersKwargs],
     ) -> VideoGenerationOutput:
@@ -78,8 +79,8 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
                 loss skips them.
             noise (`torch.Tensor`, *optional*):
                 Standard normal, shaped like `pixel_values`.
-            condition_dropout_mask (`torch.Tensor` of shape `(batch,)`, *optional*):
-                True where the conditions are dropped; drawn with `config.condition_dropout` in training.
+            condition_dropout_mask (`torch.Tensor` of shape `(batch,)` or `(batch, 3)`, *optional*):
+                True where conditions are dropped; drawn with `config.condition_dropout` in training.
 
             The other arguments are those of [`VideoTransformerModel`].
         """
@@ -95,6 +96,7 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
                 encoder_hidden_states=encoder_hidden_states,
                 class_ids=class_ids,
                 condition_dropout_mask=condition_dropout_mask,
+                audio_features=audio_features,
                 **kwargs,
             )
             records.update({name: output.get(name) for name in ("hidden_states", "attentions", "cross_attentions")})
@@ -123,6 +125,9 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
             noise = torch.randn(pixel_values.shape, generator=self._fixed_in_evaluation(1)).to(pixel_values)
         if condition_dropout_mask is None and self.training and self.config.condition_dropout:
             condition_dropout_mask = torch.rand(batch, device=device) < self.config.condition_dropout
+            if len(self.config.conditions) > 1:
+                alone = torch.rand(batch, len(CONDITION_NAMES), device=device) < self.config.condition_dropout
+                condition_dropout_mask = condition_dropout_mask[:, None] | alone
         return timestep, noise, condition_dropout_mask
 
     def _fixed_in_evaluation(self, seed: int) -> torch.Generator | None:

@@ -17,6 +17,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from heygen_hf.layers import (
     RMSNorm,
+    audio_positions,
     caption_positions,
     grid_positions,
     masked_mean,
@@ -99,8 +100,10 @@ class VideoTransformerPreTrainedModel(PreTrainedModel):
             init.ones_(module.weight)
         elif isinstance(module, VideoTransformerBlock):
             init.copy_(module.modulation_offset, _open_gates(module.modulation_offset))
-        elif isinstance(module, VideoTransformerModel) and module.null_caption is not None:
-            init.normal_(module.null_caption, std=scale)
+        elif isinstance(module, VideoTransformerModel):
+            for null in (module.null_caption, module.null_audio):
+                if null is not None:
+                    init.normal_(null, std=scale)
 
 
 def _open_gates(modulation_offset: torch.Tensor) -> torch.Tensor:
@@ -136,6 +139,16 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
         )
         # One class more than there are: the null class.
         self.class_embedding = nn.Embedding(config.num_class_labels + 1, width) if config.num_class_labels else None
+        # A token row of the grid hears the frames that it stands for.
+        row_frames = patch_frames * config.temporal_compression
+        with_audio = config.audio_hidden_size is not None
+        self.audio_proj = nn.Linear(row_frames * config.audio_hidden_size, width) if with_audio else None
+        self.null_audio = nn.Parameter(torch.empty(width)) if with_audio else None
+        self.audio_modulation = (
+            nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+            if with_audio
+            else None
+        )
         # A token that spans several frames sees each frame's timestep in a slot of its own.
         self.timestep_embedding = nn.Sequential(
             nn.Linear(patch_frames * config.timestep_embedding_size, width), nn.SiLU(), nn.Linear(width, width)
@@ -165,6 +178,7 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
         encoder_hidden_states: torch.Tensor | None = None,
         class_ids: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
+        audio_features: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> VideoTransformerOutput:
         r"""
@@ -182,9 +196,12 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
                 Caption features, for a model with `caption_hidden_size`.
             class_ids (`torch.Tensor` of shape `(batch,)`, *optional*):
                 Classes in `[0, num_class_labels)`.
-            condition_dropout_mask (`torch.Tensor` of shape `(batch,)`, *optional*):
-                True where caption and class are replaced by the null condition. Without any condition passed,
-                all samples are unconditional.
+            condition_dropout_mask (`torch.Tensor` of shape `(batch,)` or `(batch, 3)`, *optional*):
+                True where conditions are replaced by their null condition: all of them, or in the columns of
+                `CONDITION_NAMES` caption, class and audio. Without any condition passed, all samples are unconditional.
+            audio_features (`torch.Tensor` of shape `(batch, input frames, audio_hidden_size)`, *optional*):
+                What is heard at each frame of the video, for a model with `audio_hidden_size`; of latents at each frame
+                that they stand for.
 
         Raises:
             ValueError: sizes the patch does not divide, a wrong number of channels, a condition the model was not
@@ -202,8 +219,10 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             batch, input_ids, attention_mask, encoder_hidden_states, condition_dropout_mask
         )
 
-        # 2. One conditioning vector per group of tokens that share their frames, and one (timestep 0) for the caption.
-        timestep_slots = self._timestep_slots(timestep, frames, grid[1:])
+        audio = self._embed_audio(batch, frames, audio_features, condition_dropout_mask)
+
+        # 2. One conditioning vector per group of tokens that share their frames, and one (timestep 0) for the prefix.
+        timestep_slots = self._timestep_slots(timestep, frames, grid[1:], per_row=audio is not None)
         condition = self.timestep_embedding(
             timestep_features(timestep_slots, self.config.timestep_embedding_size)
             .flatten(-2)
@@ -213,18 +232,26 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             pooled = rms_norm(masked_mean(caption, caption_mask), eps=self.config.rms_norm_eps)
             condition = condition + self.pooled_caption(pooled)[:, None]
         condition = condition + self._embed_class(batch, class_ids, condition_dropout_mask, like=condition)
+        if audio is not None:
+            condition = condition + self._audio_modulation(audio, groups=timestep_slots.shape[1] - 1)
         condition = nn.functional.silu(condition)
         modulation = self.adaptive_norm(condition).to(hidden_states.dtype)
 
-        # 3. One stream, or the video's alone beside a caption read by cross-attention.
+        # 3. One stream [caption, audio, video], or one without the caption, which cross-attention then reads.
         positions = grid_positions(*grid, device=sample.device)
         prefix_tokens = 0
         stream_padding, cross_mask = None, None
+        audio_tokens = 0
+        if audio is not None:
+            prefix_tokens = audio_tokens = audio.shape[1]
+            hidden_states = torch.cat((audio.to(hidden_states.dtype), hidden_states), dim=1)
+            positions = torch.cat((audio_positions(audio_tokens, device=sample.device), positions))
         if caption is not None and self.config.caption_conditioning == "tokens":
-            prefix_tokens = caption.shape[1]
+            caption_tokens = caption.shape[1]
+            prefix_tokens += caption_tokens
             hidden_states = torch.cat((caption.to(hidden_states.dtype), hidden_states), dim=1)
-            positions = torch.cat((caption_positions(prefix_tokens, device=sample.device), positions))
-            stream_padding = stream_mask(caption_mask, video_tokens=video_tokens)
+            positions = torch.cat((caption_positions(caption_tokens, device=sample.device), positions))
+            stream_padding = stream_mask(caption_mask, video_tokens=audio_tokens + video_tokens)
         elif caption is not None:
             caption = caption.to(hidden_states.dtype)
             cross_mask = create_bidirectional_mask(

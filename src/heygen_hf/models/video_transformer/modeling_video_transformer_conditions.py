@@ -1,9 +1,35 @@
-"""What captions, classes and timesteps say to the video transformer.
+"""What captions, classes, sound and timesteps say to the video transformer.
 
-Shape legend: batch B, frames F, caption tokens L, width D.
+Shape legend: batch B, frames F, caption tokens L, a token grid T × h × w, width D.
 """
 
 import torch
+from torch import nn
+
+from heygen_hf.models.video_transformer.configuration_video_transformer import CONDITION_NAMES
+
+
+def dropped_samples(condition_dropout_mask: torch.Tensor | None, name: str) -> torch.Tensor | None:
+    """Of which samples the condition `name` is dropped, bool `(B,)`; None where nothing is.
+
+    Args:
+        condition_dropout_mask: `(B,)` for all conditions at once, or `(B, 3)`, one column for each of
+            `CONDITION_NAMES`.
+
+    Raises:
+        ValueError: a mask of another shape.
+    """
+    if condition_dropout_mask is None:
+        return None
+    mask = condition_dropout_mask.bool()
+    if mask.ndim == 1:
+        return mask
+    if mask.ndim != 2 or mask.shape[1] != len(CONDITION_NAMES):
+        raise ValueError(
+            f"condition_dropout_mask has shape {tuple(mask.shape)}; expected (batch,), or (batch, "
+            f"{len(CONDITION_NAMES)}) with the columns {', '.join(CONDITION_NAMES)}."
+        )
+    return mask[:, CONDITION_NAMES.index(name)]
 
 
 class VideoTransformerConditions:
@@ -35,10 +61,11 @@ class VideoTransformerConditions:
         if caption.shape[0] != batch:
             raise ValueError(f"{caption.shape[0]} captions were passed for {batch} clips.")
         mask = None if attention_mask is None else attention_mask.bool()
-        if condition_dropout_mask is None:
+        dropped = dropped_samples(condition_dropout_mask, "caption")
+        if dropped is None:
             return caption, mask
         # Only the first null token may be attended, so that a dropped caption says nothing about its length.
-        dropped = condition_dropout_mask.bool()[:, None]
+        dropped = dropped[:, None]
         first_only = torch.arange(caption.shape[1], device=caption.device)[None] == 0
         mask = torch.ones(caption.shape[:2], dtype=torch.bool, device=caption.device) if mask is None else mask
         caption = torch.where(dropped[..., None], self.null_caption.to(caption.dtype), caption)
@@ -58,19 +85,67 @@ class VideoTransformerConditions:
                 raise ValueError("class_ids were passed to a model with num_class_labels=0.")
             return like.new_zeros(())
         null_class = self.config.num_class_labels
+        dropped = dropped_samples(condition_dropout_mask, "class")
         if class_ids is None:
             class_ids = torch.full((batch,), null_class, device=like.device)
-        elif condition_dropout_mask is not None:
-            class_ids = torch.where(condition_dropout_mask.bool(), null_class, class_ids)
+        elif dropped is not None:
+            class_ids = torch.where(dropped, null_class, class_ids)
         return self.class_embedding(class_ids)[:, None]
 
-    def _timestep_slots(self, timestep: torch.Tensor, frames: int, patches: tuple[int, int]) -> torch.Tensor:
+    def _embed_audio(
+        self,
+        batch: int,
+        frames: int,
+        audio_features: torch.Tensor | None,
+        condition_dropout_mask: torch.Tensor | None,
+    ) -> torch.Tensor | None:
+        """A token for each time row of the grid, `(B, T, D)`: the features of the input frames that the row stands for.
+
+        Sound that is dropped, or not given, is a learned null token in every row; silence is a sound.
+        """
+        if self.audio_proj is None:
+            if audio_features is not None:
+                raise ValueError("audio_features were passed to a model without audio_hidden_size; it hears nothing.")
+            return None
+        rows = frames // self.config.patch_size[0]
+        null = self.null_audio.expand(batch, rows, -1)
+        if audio_features is None:
+            return null
+        expected = (batch, self.config.input_frames(frames), self.config.audio_hidden_size)
+        if tuple(audio_features.shape) != expected:
+            raise ValueError(
+                f"audio_features has shape {tuple(audio_features.shape)}; expected {expected}: (batch, input frames, "
+                "audio_hidden_size), a row for each frame of the video."
+            )
+        # The first latent stands for one frame and each other for several: every row gets as many, zeros before it.
+        features = audio_features.to(self.audio_proj.weight.dtype)
+        missing = frames * self.config.temporal_compression - features.shape[1]
+        features = nn.functional.pad(features, (0, 0, missing, 0))
+        audio = self.audio_proj(features.unflatten(1, (rows, -1)).flatten(2))
+        dropped = dropped_samples(condition_dropout_mask, "audio")
+        return audio if dropped is None else torch.where(dropped[:, None, None], null.to(audio.dtype), audio)
+
+    def _audio_modulation(self, audio: torch.Tensor, *, groups: int) -> torch.Tensor:
+        """What each row's sound adds to the conditioning vectors of its token groups, `(B, 1 + groups, D)`.
+
+        The first is the prefix's, which no sound modulates.
+        """
+        per_row = self.audio_modulation(audio)
+        per_group = per_row.repeat_interleave(groups // per_row.shape[1], dim=1)
+        return nn.functional.pad(per_group, (0, 0, 1, 0))
+
+    def _timestep_slots(
+        self, timestep: torch.Tensor, frames: int, patches: tuple[int, int], *, per_row: bool = False
+    ) -> torch.Tensor:
         """`(B, 1 + groups, patch frames)`: the caption's zeros, then each group's timesteps, one per frame it spans.
 
         One timestep per sample is one group; one per frame makes a group of every token row of the grid's time axis;
-        one per frame and patch makes a group of every token.
+        one per frame and patch makes a group of every token. `per_row` makes at least a group of every token row, for
+        conditions that differ between them.
         """
         patch_frames = self.config.patch_size[0]
+        if per_row and timestep.ndim == 1:
+            timestep = timestep[:, None].expand(-1, frames)
         if timestep.ndim == 1:
             video = timestep[:, None, None].expand(-1, 1, patch_frames)
         elif timestep.ndim == 2 and timestep.shape[1] == frames:
