@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig
+from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS
 from heygen_hf.pipelines.given_frames import GivenClips, place_given
 from heygen_hf.pipelines.given_inputs import read_given
 
@@ -16,8 +17,7 @@ _LOOP_OPTIONS: dict[str, Any] = {
     "num_videos_per_prompt": 1,
     "height": None,
     "width": None,
-    "num_inference_steps": None,
-    "guidance_scale": None,
+    **SAMPLING_DEFAULTS,
     "generator": None,
     "callback_on_step_end": None,
     "callback_on_step_end_tensor_inputs": ("latents",),

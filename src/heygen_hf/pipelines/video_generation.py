@@ -1,6 +1,5 @@
 """Captions (or classes, or given frames) to video."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,19 +11,15 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.utils import BaseOutput
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from heygen_hf.models.video_transformer import VideoTransformerModel, build_objective
+from heygen_hf.models.video_transformer import VideoTransformerModel
 from heygen_hf.pipelines.conditions import ConditionsMixin
-from heygen_hf.pipelines.given_frames import (
-    GivenClips,
-    GivenLatents,
-    count_given,
-    missing_pattern,
-    place_given,
-)
+from heygen_hf.pipelines.denoising import DenoisingMixin
+from heygen_hf.pipelines.given_frames import GivenClips, count_given, place_given
 from heygen_hf.pipelines.given_inputs import read_given
-from heygen_hf.pipelines.latents import decode_latents, draw_latents, fit_latent_size
+from heygen_hf.pipelines.guidance import guidance_of
+from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
 from heygen_hf.pipelines.long_video import LongVideoMixin
-from heygen_hf.pipelines.schedulers import model_timestep, set_timesteps, wanted_prediction
+from heygen_hf.pipelines.schedulers import Sampler
 from heygen_hf.processing import VideoProcessor
 
 StepEndCallback = Callable[[DiffusionPipeline, int, torch.Tensor, dict[str, Any]], dict[str, Any] | None]
@@ -35,12 +30,16 @@ class VideoGenerationPipelineOutput(BaseOutput):
     """Attributes:
     frames: by `output_type`: "pil" a list of lists of images; "np" `(batch, frames, height, width, channels)` in
         [0, 1]; "pt" `(batch, frames, channels, height, width)` in [0, 1]; "latent" what the transformer made.
+    num_function_evaluations: how often each video's velocity was evaluated, over all windows.
+    num_rows: passes of each video through the transformer: with guidance several for an evaluation.
     """
 
     frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
+    num_function_evaluations: int | None = None
+    num_rows: int | None = None
 
 
-class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline):
+class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, DiffusionPipeline):
     """Generates video with a `VideoTransformerModel`.
 
     Args:
@@ -67,7 +66,7 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
         text_encoder: PreTrainedModel | None = None,
         vae: Any | None = None,
         num_inference_steps: int = 30,
-        guidance_scale: float = 1.0,
+        guidance_scale: float | dict[str, float] = 1.0,
         frame_rate: float = 8.0,
     ) -> None:
         super().__init__()
@@ -83,23 +82,24 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
             num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, frame_rate=frame_rate
         )
         self._guidance_scale = guidance_scale
-        self._num_timesteps = 0
+        self._num_timesteps = self._num_function_evaluations = self._num_rows = 0
         self._interrupt = False
         self._warned_of: set[str] = set()
 
     @property
-    def guidance_scale(self) -> float:
+    def guidance_scale(self) -> float | dict[str, float]:
         """Of the running or last call."""
         return self._guidance_scale
 
     @property
     def do_classifier_free_guidance(self) -> bool:
         """Whether the running or last call evaluates the model twice a step."""
-        return self._guidance_scale != 1.0
+        scale = self._guidance_scale
+        return any(value != 1.0 for value in (scale.values() if isinstance(scale, dict) else [scale]))
 
     @property
     def num_timesteps(self) -> int:
-        """Steps of the running or last call."""
+        """Evaluations of the running or last call's last window."""
         return self._num_timesteps
 
     @property
@@ -124,7 +124,13 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
         height: int | None = None,
         width: int | None = None,
         num_inference_steps: int | None = None,
-        guidance_scale: float | None = None,
+        sampler: Sampler | None = None,
+        guidance_scale: float | dict[str, float] | None = None,
+        guidance_interval: tuple[float, float] | None = None,
+        guidance_rescale: float = 0.0,
+        guidance_every: int = 1,
+        skip_guidance_layers: list[int] | None = None,
+        skip_guidance_scale: float = 1.0,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         output_type: Literal["pil", "np", "pt", "latent"] = "pil",
@@ -153,7 +159,12 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
                 half a window for a model that learned to go on from given frames; others, and 0, make all at once.
             context_noise: see `stream_windows`.
             num_inference_steps, guidance_scale: by default those saved with the pipeline. 1.0 is no guidance;
-                above, predictions are pushed away from the unconditional ones (Ho & Salimans 2022, arXiv:2207.12598).
+                above, predictions are pushed away from the unconditional ones. A dict guides by single conditions:
+                "caption", "class", "audio" and "image" (the given frames), see `Guidance`.
+            sampler: "euler", "heun", "unipc" or "dpmsolver++", see `build_scheduler`; by default the pipeline's own
+                scheduler.
+            guidance_interval, guidance_rescale, guidance_every, skip_guidance_layers, skip_guidance_scale: see
+                `Guidance`.
             generator: one for all (noise is drawn video by video, so a batch holds the same videos as single calls
                 made in turn) or one per video.
             latents: the starting noise, shaped like the transformer's clips, instead of drawing it.
@@ -170,7 +181,13 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
             "height": height,
             "width": width,
             "num_inference_steps": num_inference_steps,
+            "sampler": sampler,
             "guidance_scale": guidance_scale,
+            "guidance_interval": guidance_interval,
+            "guidance_rescale": guidance_rescale,
+            "guidance_every": guidance_every,
+            "skip_guidance_layers": skip_guidance_layers,
+            "skip_guidance_scale": skip_guidance_scale,
             "generator": generator,
             "callback_on_step_end": callback_on_step_end,
             "callback_on_step_end_tensor_inputs": callback_on_step_end_tensor_inputs,
@@ -190,7 +207,7 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
                 **options,
             )
             frames: Any = self.processor.postprocess(torch.cat(list(windows), dim=1), output_type=output_type)
-            return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
+            return self._output(frames) if return_dict else (frames,)
 
         # 1. What to generate, and what of it is given.
         height = config.sample_height if height is None else height
@@ -214,7 +231,12 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
         if output_type != "latent":
             frames = self.processor.postprocess(self._decode(latents, given_clips), output_type=output_type)
         self.maybe_free_model_hooks()
-        return VideoGenerationPipelineOutput(frames=frames) if return_dict else (frames,)
+        return self._output(frames) if return_dict else (frames,)
+
+    def _output(self, frames: Any) -> VideoGenerationPipelineOutput:
+        return VideoGenerationPipelineOutput(
+            frames=frames, num_function_evaluations=self._num_function_evaluations, num_rows=self._num_rows
+        )
 
     def _prepare(
         self, prompt: str | list[str] | None, found: dict[str, list[torch.Tensor]], options: dict[str, Any]
@@ -224,8 +246,8 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
         steps = options["num_inference_steps"]
         if steps is not None and steps < 1:
             raise ValueError(f"num_inference_steps={steps} must be at least 1.")
-        guidance = options["guidance_scale"]
-        self._guidance_scale = self.config.guidance_scale if guidance is None else guidance
+        self._guidance_scale = guidance_of(options, default_scale=self.config.guidance_scale).scale
+        self._num_function_evaluations = self._num_rows = 0
         self._interrupt = False
         repeats = options["num_videos_per_prompt"]
         prompts, classes = self._expand_conditions(prompt, options["class_ids"], repeats)
@@ -246,85 +268,11 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
             )
         return window
 
-    def _denoise(
-        self,
-        shape: tuple[int, ...],
-        conditions: dict[str, torch.Tensor],
-        *,
-        given: GivenClips | None,
-        latents: torch.Tensor | None,
-        options: dict[str, Any],
-        noise_std: float = 0.0,
-    ) -> torch.Tensor:
-        """From noise to the transformer's clips `(videos, frames, channels, height, width)`: the sampling loop.
-
-        Args:
-            noise_std: of the noise on what is given, as the transformer sees it.
-        """
-        device, dtype = self._execution_device, self.transformer.dtype
-        count = shape[0]
-        kept = None
-        if given is not None:
-            self._warn_of(missing_pattern(self.transformer.config.given_frame_patterns, given.pattern()))
-            kept = given.to_transformer(self.transformer.config, self.vae, device=device)
-
-        # 1. Where to start.
-        if latents is None:
-            latents = draw_latents(shape, generator=options["generator"])
-        elif latents.shape != shape:
-            raise ValueError(f"latents has shape {tuple(latents.shape)}; expected {shape}.")
-        latents = latents.to(device=device, dtype=torch.float32)
-        clean = None if kept is None else kept.clip
-        if kept is not None and noise_std:
-            kept = GivenLatents(kept.clip + noise_std * latents, kept.given, kept.patch_size)
-
-        # 2. Step by step; what is given stays as it is.
-        objective = build_objective(self.transformer.config)
-        wanted = wanted_prediction(self.scheduler)
-        steps = options["num_inference_steps"]
-        steps = self.config.num_inference_steps if steps is None else steps
-        timesteps = set_timesteps(self.scheduler, steps, device=device)
-        self._num_timesteps = len(timesteps)
-        callback, names = options["callback_on_step_end"], options["callback_on_step_end_tensor_inputs"]
-        with self.progress_bar(total=len(timesteps)) as progress:
-            for i, scheduler_timestep in enumerate(timesteps):
-                timestep = model_timestep(self.scheduler, scheduler_timestep, objective=objective.name).expand(count)
-                timestep = timestep.to(device)
-                scaled = latents
-                if hasattr(self.scheduler, "scale_model_input"):
-                    scaled = self.scheduler.scale_model_input(latents, scheduler_timestep)
-                if kept is not None:
-                    scaled, timestep = kept.put(scaled), kept.timesteps(timestep)
-                prediction = self._predict(scaled.to(dtype), timestep, conditions).float()
-                prediction = objective.convert(prediction, scaled, timestep, to=wanted)
-                if kept is not None:
-                    # Nobody asked; solvers that keep earlier predictions or measure their size shall not see them.
-                    prediction = kept.put(prediction, torch.zeros(()).to(prediction))
-                latents = self.scheduler.step(prediction, scheduler_timestep, latents, return_dict=False)[0]
-                if kept is not None:
-                    latents = kept.put(latents)
-                if callback is not None:
-                    tensors = {}
-                    for name in names:
-                        tensors[name] = locals()[name]
-                    changed = callback(self, i, scheduler_timestep, tensors) or {}
-                    latents = changed.pop("latents", latents)
-                progress.update()
-                if self._interrupt:
-                    break
-        return latents if kept is None else kept.put(latents, clean)
-
     def _decode(self, latents: torch.Tensor, given: GivenClips | None) -> torch.Tensor:
         """Video as the processor normalises it, what was given in its place."""
         video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
         video = video.clamp(-1, 1)
         return video if given is None else given.paste(video)
-
-    def _warn_of(self, what: str | None) -> None:
-        """Warn of something once in the life of this pipeline."""
-        if what is not None and what not in self._warned_of:
-            self._warned_of.add(what)
-            warnings.warn(what, UserWarning, stacklevel=4)
 
     def clip_shape(
         self, *, num_frames: int | None = None, height: int | None = None, width: int | None = None
@@ -358,18 +306,3 @@ class VideoGenerationPipeline(ConditionsMixin, LongVideoMixin, DiffusionPipeline
             raise ValueError(
                 f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}."
             )
-
-    def _predict(
-        self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
-        """The transformer's prediction, guided when asked: conditional and unconditional halves in one batch."""
-        if not self.do_classifier_free_guidance or not conditions:
-            return self.transformer(noisy, timestep, **conditions).sample
-        count = noisy.shape[0]
-        doubled = {name: torch.cat((value, value)) for name, value in conditions.items()}
-        dropped = torch.arange(2 * count, device=noisy.device) >= count
-        both = self.transformer(
-            torch.cat((noisy, noisy)), torch.cat((timestep, timestep)), condition_dropout_mask=dropped, **doubled
-        ).sample
-        conditional, unconditional = both.chunk(2)
-        return unconditional + self._guidance_scale * (conditional - unconditional)
