@@ -68,6 +68,7 @@ class VideoTextBatch(_PrintsShapes):
         encoder_attention_mask: `(batch, tokens)`, 1 at tokens and 0 at padding.
         audio_values: floating point `(batch, samples)`, mono, padded.
         audio_attention_mask: `(batch, samples)`, 1 at samples and 0 at padding.
+        audio_features: floating point `(batch, input frames, width)`, what is heard at each frame.
         class_ids: `(batch,)`, or `(batch, label columns)` where there are several.
     """
 
@@ -79,6 +80,7 @@ class VideoTextBatch(_PrintsShapes):
     encoder_attention_mask: torch.Tensor | None = None
     audio_values: torch.Tensor | None = None
     audio_attention_mask: torch.Tensor | None = None
+    audio_features: torch.Tensor | None = None
     class_ids: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +97,7 @@ class VideoTextBatch(_PrintsShapes):
                     f"{name} is {_describe(value)}; expected {' or '.join(map(str, dims))} dimensions with "
                     f"{batch_size} first, as in pixel_values"
                 )
-        for name in ("encoder_hidden_states", "audio_values"):
+        for name in ("encoder_hidden_states", "audio_values", "audio_features"):
             value = getattr(self, name)
             if value is not None and not value.is_floating_point():
                 raise ValueError(f"{name} is {_describe(value)}; expected floating point")
@@ -120,6 +122,7 @@ _BATCH_DIMS = {
     "encoder_attention_mask": (2,),
     "audio_values": (2,),
     "audio_attention_mask": (2,),
+    "audio_features": (3,),
     "class_ids": (1, 2),
 }
 _MASK_OF = {

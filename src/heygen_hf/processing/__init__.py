@@ -7,10 +7,12 @@ from heygen_hf.processing.seeding import draw_below, fold_seed, shuffled, shuffl
 
 if TYPE_CHECKING:
     from heygen_hf.processing.audio_feature_extractor import AudioFeatureExtractor
+    from heygen_hf.processing.frame_audio_features import FrameAudioFeatureExtractor
     from heygen_hf.processing.video_processor import VideoProcessor
 
 __all__ = [
     "AudioFeatureExtractor",
+    "FrameAudioFeatureExtractor",
     "FrameSelection",
     "VideoProcessor",
     "draw_below",
@@ -30,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from heygen_hf.processing.audio_feature_extractor import AudioFeatureExtractor
 
         return AudioFeatureExtractor
+    if name == "FrameAudioFeatureExtractor":
+        from heygen_hf.processing.frame_audio_features import FrameAudioFeatureExtractor
+
+        return FrameAudioFeatureExtractor
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ from heygen_hf.data.clips.encoded import EncodedClips
 from heygen_hf.data.clips.finishing import ClipOptions
 from heygen_hf.data.clips.prepare import prepare_clips
 from heygen_hf.data.clips.repeated import RepeatedClips
+from heygen_hf.data.clips.sounds import ClipSounds, prepare_sounds
 from heygen_hf.data.clips.streamed import StreamedClipDataset
 from heygen_hf.data.clips.subset import ClipSubset
 from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator, TextTargets
@@ -13,6 +14,7 @@ from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator,
 __all__ = [
     "AnswerNumbers",
     "ClipOptions",
+    "ClipSounds",
     "ClipSubset",
     "EncodedClips",
     "RepeatedClips",
@@ -23,4 +25,5 @@ __all__ = [
     "VideoTextCollator",
     "class_names",
     "prepare_clips",
+    "prepare_sounds",
 ]

@@ -28,7 +28,7 @@ class VideoTextCollator:
     Items are dictionaries. `frames`, uint8 `(frames, channels, height, width)`, or in its place `latents`, floating
     point of the same layout, which are not normalised; all of a batch have one shape. `text`, or in its place
     `text_embeddings`, `(tokens, width)`, with `text_embeddings_mask`, `(tokens,)`, where they have padding. `audio`,
-    float32 `(samples,)`, and label columns where there are any.
+    float32 `(samples,)`, `audio_features`, `(frames, width)`, and label columns where there are any.
 
     Args:
         processor: normalises; the frames are at its size already.
@@ -46,7 +46,7 @@ class VideoTextCollator:
     Returns (from a call):
         `VideoTextBatch.to_dict()`: `pixel_values`, and where there are any `input_ids` with `attention_mask`,
         or `encoder_hidden_states` with `encoder_attention_mask`; `audio_values` with `audio_attention_mask`;
-        `class_ids`, `(batch,)` for one label column and `(batch, columns)` for several; `pixel_mask`.
+        `audio_features`; `class_ids`, `(batch,)` for one label column and `(batch, columns)` for several; `pixel_mask`.
     """
 
     def __init__(
@@ -83,6 +83,9 @@ class VideoTextCollator:
         if "audio" in keys:
             self._check_present(items, "audio")
             named["audio_values"], named["audio_attention_mask"] = pad_audio(items)
+        if "audio_features" in keys:
+            self._check_present(items, "audio_features")
+            named["audio_features"] = torch.stack([item["audio_features"] for item in items])
         if self._number_of:
             named["class_ids"] = self._number_labels(items)
         return VideoTextBatch(**named).to_dict()

@@ -21,8 +21,10 @@ from heygen_hf.data.clips.finishing import (
     finish_item,
     moved_frames,
 )
+from heygen_hf.data.clips.sounds import ClipSounds
 from heygen_hf.data.clips.substitution import Substitution
 from heygen_hf.data.video.sampling import decode_sample, decode_video
+from heygen_hf.processing import FrameSelection
 
 if TYPE_CHECKING:
     from heygen_hf.processing import VideoProcessor
@@ -33,7 +35,8 @@ class VideoClipDataset(Dataset):
 
     What an item shows depends on (seed, epoch, index) alone, so any item of any epoch can be had at once, in any
     process. Items are dictionaries: `frames`, uint8 `(frames, channels, height, width)`; `text`; `index`; each label
-    column as a string; `audio`, float32 `(samples,)`, where it is asked for; and `problems`, `[(file_name, reason)]`,
+    column as a string; `audio`, float32 `(samples,)`, where it is asked for; `audio_features`, float32 `(frames,
+    hidden_size)`, where `sounds` are there; and `problems`, `[(file_name, reason)]`,
     where a file that could be read before no longer can and another clip stands in for it.
 
     Attributes:
@@ -42,7 +45,10 @@ class VideoClipDataset(Dataset):
         source_sizes: int64 `(rows, 2)`, height and width of each file's frames.
         contents: hash of each file, by which copies are known.
         offsets: int64 `(rows,)`, where the store holds each; -1 where it is decoded when drawn. Copies share a place.
+        sounds: what is heard in the clips, set by the caller (see `prepare_sounds`); None leaves it out of the items.
     """
+
+    sounds: ClipSounds | None = None
 
     def __init__(
         self,
@@ -82,7 +88,7 @@ class VideoClipDataset(Dataset):
 
     def select(self, rows: Sequence[int], *, augmentation: Augmentation | None = None) -> "VideoClipDataset":
         """Some of the clips, numbered anew, with an augmentation of their own."""
-        return VideoClipDataset(
+        chosen = VideoClipDataset(
             videos=self.videos.select(rows),
             file_names=[self.file_names[row] for row in rows],
             texts=[self.texts[row] for row in rows],
@@ -92,6 +98,8 @@ class VideoClipDataset(Dataset):
             buckets=self.buckets,
             options=replace(self.options, augmentation=augmentation),
         )
+        chosen.sounds = None if self.sounds is None else self.sounds.select(rows)
+        return chosen
 
     def without_augmentation(self) -> "VideoClipDataset":
         """The same clips as they are in their files."""
@@ -164,6 +172,8 @@ class VideoClipDataset(Dataset):
         else:
             frames = self._frames(index, held, seed=seed)
         item = finish_item(frames, positioned=moved is not None, **shown)
+        if self.sounds is not None:
+            item["audio_features"] = self.audio_features(index, seed=seed, frames=moved)
         if self.options.audio_sampling_rate is not None:
             item["audio"] = audio_of_frames(
                 self.videos[index],
@@ -174,6 +184,22 @@ class VideoClipDataset(Dataset):
                 options=self.options,
             )
         return item
+
+    def audio_features(self, index: int, *, seed: int, frames: FrameSelection | None = None) -> torch.Tensor:
+        """What is heard at the frames that a seed selects (or at those given), `(frames, hidden_size)`."""
+        assert self.sounds is not None
+        rate = float(self._frame_rates[index])
+        if frames is None:
+            frames = self.processor_of(index).select_frames(int(self._total_frames[index]), rate, seed=seed)
+        return self.sounds.at_frames(index, frames.indices, frame_rate=rate)
+
+    def duration_seconds(self, index: int) -> float:
+        """How long a clip lasts, as far as its frames were read."""
+        return float(self._total_frames[index] / self._frame_rates[index])
+
+    def frame_rate(self, index: int) -> float:
+        """Frames per second of a clip; where the processor has a `target_fps`, that."""
+        return float(self._frame_rates[index])
 
     def _frames(self, index: int, frames: torch.Tensor | None, *, seed: int) -> torch.Tensor:
         """Make what the store leaves to be done: the random choices, and everything for a clip it does not hold."""

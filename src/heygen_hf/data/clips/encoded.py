@@ -181,6 +181,8 @@ class EncodedClips(Dataset):
         items = []
         for row, index, key, encoding in zip(rows, indices, keys, encodings, strict=True):
             item: Item = {"text": self.clips.texts[row], **{name: of[row] for name, of in self.clips.labels.items()}}
+            if getattr(self.clips, "sounds", None) is not None:
+                item["audio_features"] = self.clips.audio_features(row, seed=self._frames_seed(row, variant))
             item |= {name: value for name, value in stand_ins.get(key, {}).items() if name not in _NOT_KEPT}
             items.append(item | {"latents": self._normalized(self._draw(encoding, epoch=epoch, index=int(index)))})
         return items
@@ -188,8 +190,11 @@ class EncodedClips(Dataset):
     def _frames(self, row: int, variant: int) -> Item:
         if not self._takes_seeds:
             return self.clips.fetch([row], epoch=0)[0]
-        seed = fold_seed(self.seed, variant, int.from_bytes(self._contents[row]))
-        return self.clips.fetch([row], epoch=0, seeds=[seed])[0]  # type: ignore[call-arg]
+        return self.clips.fetch([row], epoch=0, seeds=[self._frames_seed(row, variant)])[0]  # type: ignore[call-arg]
+
+    def _frames_seed(self, row: int, variant: int) -> int:
+        """What decides the frames and the crop of a variant."""
+        return fold_seed(self.seed, variant, int.from_bytes(self._contents[row]))
 
     def _draw(self, encoding: Encoding, *, epoch: int, index: int) -> torch.Tensor:
         latents = encoding["latents"]
