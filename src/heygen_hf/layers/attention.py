@@ -13,6 +13,8 @@ from torch import nn
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 from transformers.modeling_utils import AttentionInterface
 
+from heygen_hf.layers.chunked_attention import CHUNKED_ATTENTION, chunked_attention, chunked_mask
+
 MATMUL_ATTENTION = "matmul"
 
 
@@ -79,6 +81,8 @@ def matmul_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
 
 
 def register_attention_functions() -> None:
-    """Make `attn_implementation="matmul"` known to transformers, with SDPA's boolean masks."""
+    """Make `attn_implementation="matmul"` and `"chunked"` known to transformers, with their masks."""
     AttentionInterface.register(MATMUL_ATTENTION, matmul_attention)
     AttentionMaskInterface.register(MATMUL_ATTENTION, matmul_mask)
+    AttentionInterface.register(CHUNKED_ATTENTION, chunked_attention)
+    AttentionMaskInterface.register(CHUNKED_ATTENTION, chunked_mask)

@@ -7,10 +7,12 @@ from heygen_hf.models.video_transformer.modeling_video_transformer import (
     VideoTransformerOutput,
     VideoTransformerPreTrainedModel,
 )
+from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
 from heygen_hf.models.video_transformer.objective_video_transformer import build_objective
 
 __all__ = [
     "CONDITION_NAMES",
+    "VideoTransformerCache",
     "VideoTransformerConfig",
     "VideoTransformerForVideoGeneration",
     "VideoTransformerModel",

@@ -186,7 +186,7 @@ class VideoTransformerConfig(PreTrainedConfig):
                 '"block_causal", and for nothing else.'
             )
         if pattern == "windowed" and window is None:
-            raise ValueError('attention_pattern="windowed" needs attention_window, the rows attended to on either side.')
+            raise ValueError('attention_pattern="windowed" needs attention_window, the rows seen on either side.')
         if pattern == "full" and window is not None:
             raise ValueError(
                 f'attention_window={window} says nothing with attention_pattern="full"; choose "windowed", "causal" or '
@@ -198,8 +198,8 @@ class VideoTransformerConfig(PreTrainedConfig):
         if self.mixer == "mamba":
             if pattern not in ("full", "causal") or window is not None:
                 raise ValueError(
-                    f'mixer="mamba" scans the whole stream: attention_pattern={pattern!r} and attention_window={window} '
-                    'are attention\'s; take attention_pattern="full" or "causal" without a window.'
+                    f"attention_pattern={pattern!r} with attention_window={window} is attention's, and "
+                    'mixer="mamba" scans the whole stream: take attention_pattern="full" or "causal", no window.'
                 )
             if self.attention_dropout:
                 raise ValueError(

@@ -17,6 +17,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from heygen_hf.layers import (
     RMSNorm,
+    StreamRows,
     audio_positions,
     caption_positions,
     grid_positions,
@@ -38,7 +39,9 @@ from heygen_hf.models.video_transformer.modeling_video_transformer_blocks import
     VideoTransformerCrossAttention,
     start_at_zero,
 )
+from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
 from heygen_hf.models.video_transformer.modeling_video_transformer_conditions import VideoTransformerConditions
+from heygen_hf.models.video_transformer.modeling_video_transformer_rows import VideoTransformerRows
 
 
 @dataclass
@@ -50,12 +53,14 @@ class VideoTransformerOutput(ModelOutput):
         hidden_states: per layer `(B, L + T*h*w, D)`, when asked for.
         attentions: per layer `(B, heads, tokens, tokens)`, when asked for with `attn_implementation="eager"`.
         cross_attentions: per layer `(B, heads, T*h*w, L)`, likewise, for `caption_conditioning="cross_attention"`.
+        past_key_values: the cache, with `use_cache`.
     """
 
     sample: torch.FloatTensor | None = None
     hidden_states: tuple[torch.FloatTensor, ...] | None = None
     attentions: tuple[torch.FloatTensor, ...] | None = None
     cross_attentions: tuple[torch.FloatTensor, ...] | None = None
+    past_key_values: VideoTransformerCache | None = None
 
 
 class VideoTransformerPreTrainedModel(PreTrainedModel):
@@ -113,7 +118,7 @@ def _open_gates(modulation_offset: torch.Tensor) -> torch.Tensor:
     return offsets.flatten().to(modulation_offset.dtype)
 
 
-class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrainedModel):
+class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, VideoTransformerPreTrainedModel):
     """The denoiser: a noisy clip, a timestep per frame and conditions in; a prediction shaped like the clip out.
 
     Pixels and latents alike are `(batch, frames, channels, height, width)` in about [-1, 1]. Timesteps run from 0
@@ -154,7 +159,7 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             nn.Linear(patch_frames * config.timestep_embedding_size, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.adaptive_norm = nn.Linear(width, 6 * width)
-        self.layers = nn.ModuleList([VideoTransformerBlock(config) for _ in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList([VideoTransformerBlock(config, i) for i in range(config.num_hidden_layers)])
         self.output_adaptive_norm = nn.Linear(width, 2 * width)
         self.output_proj = nn.Linear(width, patch_values)
         start_at_zero(self.adaptive_norm, self.output_adaptive_norm, self.output_proj)
@@ -179,6 +184,8 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
         class_ids: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
         audio_features: torch.Tensor | None = None,
+        past_key_values: VideoTransformerCache | None = None,
+        use_cache: bool = False,
         **kwargs: Unpack[TransformersKwargs],
     ) -> VideoTransformerOutput:
         r"""
@@ -202,6 +209,11 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             audio_features (`torch.Tensor` of shape `(batch, input frames, audio_hidden_size)`, *optional*):
                 What is heard at each frame of the video, for a model with `audio_hidden_size`; of latents at each frame
                 that they stand for.
+            past_key_values (`VideoTransformerCache`, *optional*):
+                Earlier rows of the video, for a model that is causal in time: `sample` then goes on behind them, and
+                `input_ids` (or features) and `class_ids` are passed again as before, for the modulation.
+            use_cache (`bool`, defaults to `False`):
+                Append the rows passed (clean ones, at timestep 0) and the caption to the cache, which is returned.
 
         Raises:
             ValueError: sizes the patch does not divide, a wrong number of channels, a condition the model was not
@@ -212,6 +224,8 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             raise ValueError(f"the clip has {channels} channels, the model {self.config.num_channels}.")
         grid = patch_grid(frames, height, width, self.config.patch_size)
         video_tokens = grid[0] * grid[1] * grid[2]
+        cache = self._open_cache(past_key_values, use_cache, batch=batch)
+        first_row = 0 if cache is None else cache.num_rows
 
         # 1. The clip and the caption as tokens of one width.
         hidden_states = self.patch_proj(patchify(sample, self.config.patch_size).to(self.patch_proj.weight.dtype))
@@ -219,7 +233,7 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             batch, input_ids, attention_mask, encoder_hidden_states, condition_dropout_mask
         )
 
-        audio = self._embed_audio(batch, frames, audio_features, condition_dropout_mask)
+        audio = self._embed_audio(batch, frames, audio_features, condition_dropout_mask, goes_on=first_row > 0)
 
         # 2. One conditioning vector per group of tokens that share their frames, and one (timestep 0) for the prefix.
         timestep_slots = self._timestep_slots(timestep, frames, grid[1:], per_row=audio is not None)
@@ -239,29 +253,33 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
 
         # 3. One stream [caption, audio, video], or one without the caption, which cross-attention then reads.
         positions = grid_positions(*grid, device=sample.device)
-        prefix_tokens = 0
+        caption_tokens, audio_tokens = 0, 0
         stream_padding, cross_mask = None, None
-        audio_tokens = 0
         if audio is not None:
-            prefix_tokens = audio_tokens = audio.shape[1]
+            audio_tokens = audio.shape[1]
             hidden_states = torch.cat((audio.to(hidden_states.dtype), hidden_states), dim=1)
             positions = torch.cat((audio_positions(audio_tokens, device=sample.device), positions))
-        if caption is not None and self.config.caption_conditioning == "tokens":
-            caption_tokens = caption.shape[1]
-            prefix_tokens += caption_tokens
-            hidden_states = torch.cat((caption.to(hidden_states.dtype), hidden_states), dim=1)
-            positions = torch.cat((caption_positions(caption_tokens, device=sample.device), positions))
-            stream_padding = stream_mask(caption_mask, video_tokens=audio_tokens + video_tokens)
-        elif caption is not None:
+        if first_row:
+            positions = positions + positions.new_tensor([first_row, 0, 0])
+        if caption is not None and self.config.caption_conditioning == "cross_attention":
             caption = caption.to(hidden_states.dtype)
             cross_mask = create_bidirectional_mask(
                 self.config, hidden_states, caption_mask, caption, allow_is_bidirectional_skip=not self.training
             )
-        # In training a batch without padding or dropped captions keeps its mask: skipping it now and then would
-        # compile the blocks a second time.
-        attention = create_bidirectional_mask(
-            self.config, hidden_states, stream_padding, allow_is_bidirectional_skip=not self.training
+        elif caption is not None and not (cache is not None and cache.has_caption):
+            caption_tokens = caption.shape[1]
+            hidden_states = torch.cat((caption.to(hidden_states.dtype), hidden_states), dim=1)
+            positions = torch.cat((caption_positions(caption_tokens, device=sample.device), positions))
+            stream_padding = stream_mask(caption_mask, video_tokens=audio_tokens + video_tokens)
+        prefix_tokens = caption_tokens + audio_tokens
+        stream = StreamRows(
+            caption_tokens,
+            tokens_per_row=grid[1] * grid[2],
+            num_rows=grid[0],
+            extra_per_row=audio_tokens // grid[0],
+            first_row=first_row,
         )
+        attention = self._stream_mask(hidden_states, stream, stream_padding, cache)
         rotary = rotary_embedding(
             positions, self.config.hidden_size // self.config.num_attention_heads, theta=self.config.rope_theta
         )
@@ -278,8 +296,12 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
                 rotary,
                 prefix_tokens,
                 tokens_per_group,
+                past_key_values=cache,
+                use_cache=use_cache,
                 **kwargs,
             )
+        if use_cache:
+            self._close_cache(cache, stream, stream_padding, device=sample.device)
 
         # 5. Video tokens back to a clip.
         shift, scale = spread_over_tokens(
@@ -288,7 +310,10 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerPreTrain
             tokens_per_group=tokens_per_group,
         ).chunk(2, dim=-1)
         normed = modulate(rms_norm(hidden_states[:, prefix_tokens:], eps=self.config.rms_norm_eps), shift, scale)
-        return VideoTransformerOutput(sample=unpatchify(self.output_proj(normed), grid, self.config.patch_size))
+        return VideoTransformerOutput(
+            sample=unpatchify(self.output_proj(normed), grid, self.config.patch_size),
+            past_key_values=cache if use_cache else None,
+        )
 
 
 __all__ = ["VideoTransformerModel", "VideoTransformerOutput", "VideoTransformerPreTrainedModel"]

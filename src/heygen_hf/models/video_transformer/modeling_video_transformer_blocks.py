@@ -24,6 +24,7 @@ from heygen_hf.layers import (
     spread_over_tokens,
 )
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
+from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
 
 register_attention_functions()
 
@@ -68,16 +69,24 @@ class _AttentionHeads(nn.Module):
 class VideoTransformerAttention(_AttentionHeads):
     """Self-attention with rotary positions."""
 
+    def __init__(self, config: VideoTransformerConfig, layer_idx: int = 0) -> None:
+        super().__init__(config)
+        self.layer_idx = layer_idx
+
     def forward(
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None,
         rotary: tuple[torch.Tensor, torch.Tensor],
+        past_key_values: VideoTransformerCache | None = None,
+        use_cache: bool = False,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         query = apply_rotary(self.heads(self.q_proj(hidden_states), self.q_norm), *rotary)
         key = apply_rotary(self.heads(self.k_proj(hidden_states), self.k_norm), *rotary)
         value = self.heads(self.v_proj(hidden_states))
+        if past_key_values is not None:
+            key, value = past_key_values.extend(key, value, self.layer_idx, store=use_cache)
         return self.mix(query, key, value, attention_mask, **kwargs)
 
 
@@ -98,12 +107,12 @@ class VideoTransformerCrossAttention(_AttentionHeads):
 
 
 class VideoTransformerBlock(GradientCheckpointingLayer):
-    """Modulated attention, optional cross-attention, modulated feed-forward."""
+    """Modulated attention (or scan), optional cross-attention, modulated feed-forward."""
 
-    def __init__(self, config: VideoTransformerConfig) -> None:
+    def __init__(self, config: VideoTransformerConfig, layer_idx: int = 0) -> None:
         super().__init__()
         self.eps = config.rms_norm_eps
-        self.attention = VideoTransformerAttention(config)
+        self.attention = VideoTransformerAttention(config, layer_idx)
         self.cross_attention = (
             VideoTransformerCrossAttention(config) if config.caption_conditioning == "cross_attention" else None
         )
@@ -125,6 +134,8 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
         rotary: tuple[torch.Tensor, torch.Tensor],
         prefix_tokens: int,
         tokens_per_group: int,
+        past_key_values: VideoTransformerCache | None = None,
+        use_cache: bool = False,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
         # 1. What the timesteps, the pooled caption and the class say to each token of this block.
@@ -133,9 +144,14 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
             modulation + offset, prefix_tokens=prefix_tokens, tokens_per_group=tokens_per_group
         ).chunk(6, dim=-1)
 
-        # 2. Every token attends to the whole stream.
+        # 2. Every token attends to the whole stream, or to what the pattern lets it see.
         attended, _ = self.attention(
-            modulate(rms_norm(hidden_states, eps=self.eps), shift_a, scale_a), attention_mask, rotary, **kwargs
+            modulate(rms_norm(hidden_states, eps=self.eps), shift_a, scale_a),
+            attention_mask,
+            rotary,
+            past_key_values=past_key_values,
+            use_cache=use_cache,
+            **kwargs,
         )
         hidden_states = hidden_states + gate_a * self.dropout(attended)
 

@@ -98,10 +98,13 @@ class VideoTransformerConditions:
         frames: int,
         audio_features: torch.Tensor | None,
         condition_dropout_mask: torch.Tensor | None,
+        *,
+        goes_on: bool = False,
     ) -> torch.Tensor | None:
         """A token for each time row of the grid, `(B, T, D)`: the features of the input frames that the row stands for.
 
-        Sound that is dropped, or not given, is a learned null token in every row; silence is a sound.
+        Sound that is dropped, or not given, is a learned null token in every row; silence is a sound. A clip that
+        `goes_on` behind cached rows has no first latent that stands for one frame alone.
         """
         if self.audio_proj is None:
             if audio_features is not None:
@@ -111,7 +114,9 @@ class VideoTransformerConditions:
         null = self.null_audio.expand(batch, rows, -1)
         if audio_features is None:
             return null
-        expected = (batch, self.config.input_frames(frames), self.config.audio_hidden_size)
+        compression = self.config.temporal_compression
+        input_frames = frames * compression if goes_on else self.config.input_frames(frames)
+        expected = (batch, input_frames, self.config.audio_hidden_size)
         if tuple(audio_features.shape) != expected:
             raise ValueError(
                 f"audio_features has shape {tuple(audio_features.shape)}; expected {expected}: (batch, input frames, "
@@ -119,7 +124,7 @@ class VideoTransformerConditions:
             )
         # The first latent stands for one frame and each other for several: every row gets as many, zeros before it.
         features = audio_features.to(self.audio_proj.weight.dtype)
-        missing = frames * self.config.temporal_compression - features.shape[1]
+        missing = frames * compression - features.shape[1]
         features = nn.functional.pad(features, (0, 0, missing, 0))
         audio = self.audio_proj(features.unflatten(1, (rows, -1)).flatten(2))
         dropped = dropped_samples(condition_dropout_mask, "audio")
