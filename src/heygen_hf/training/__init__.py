@@ -5,6 +5,8 @@ from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.block_compilation import compile_blocks
 from heygen_hf.training.callbacks import JsonLinesLog, SampleVideos
 from heygen_hf.training.checkpoints import newest_checkpoint
+from heygen_hf.training.distillation_arguments import DistillationTrainingArguments
+from heygen_hf.training.distillation_trainer import DistillationTrainer
 from heygen_hf.training.ema import ExponentialMovingAverage
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
 from heygen_hf.training.supervised_arguments import SupervisedTrainingArguments
@@ -17,6 +19,8 @@ from heygen_hf.training.video_generation_trainer import VideoGenerationTrainer
 __all__ = [
     "BaseTrainer",
     "BaseTrainingArguments",
+    "DistillationTrainer",
+    "DistillationTrainingArguments",
     "ExponentialMovingAverage",
     "JsonLinesLog",
     "MuonWithAdamW",

@@ -155,6 +155,18 @@ class VideoGenerationTrainer(BaseTrainer):
             write_samples(step)
             self.model.train(was_training)
 
+    def _validation_positions(self, batch_size: int) -> list[int]:
+        """Where the samples of this process's next batch stand in the validation set; call it once for each."""
+        positions = positions_in_validation(
+            self._eval_position,
+            batch_size=batch_size,
+            batches=self._eval_batches,
+            rank=self.accelerator.process_index,
+            world_size=self.accelerator.num_processes,
+        )
+        self._eval_position += batch_size if self._eval_batches is None else 1
+        return positions
+
     @torch.no_grad()
     def prediction_step(
         self,
@@ -168,14 +180,7 @@ class VideoGenerationTrainer(BaseTrainer):
         inputs = self._prepare_inputs(inputs)
         pixel_values = inputs["pixel_values"]
         batch, device = pixel_values.shape[0], pixel_values.device
-        positions = positions_in_validation(
-            self._eval_position,
-            batch_size=batch,
-            batches=self._eval_batches,
-            rank=self.accelerator.process_index,
-            world_size=self.accelerator.num_processes,
-        )
-        self._eval_position += batch if self._eval_batches is None else 1
+        positions = self._validation_positions(batch)
         noise = torch.stack([torch.randn(pixel_values.shape[1:], generator=generator_for(p)) for p in positions])
         noise = noise.to(device)
         steps = [torch.full((batch,), timestep, device=device) for timestep in self.args.eval_timesteps]
