@@ -2,8 +2,10 @@
 
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +14,25 @@ from heygen_hf.data import DataReport
 from heygen_hf.training import BaseTrainer
 
 _PACKAGES = ("heygen_hf", "torch", "transformers", "diffusers", "accelerate", "datasets", "peft")
+
+
+def train_run(
+    trainer: BaseTrainer,
+    *,
+    checkpoint: Path | None,
+    data_name: str,
+    reports: Mapping[str, DataReport | Mapping[str, Any]],
+    command: Sequence[str] | None,
+) -> dict[str, Any] | None:
+    """Train, from a checkpoint where one is given, and say what the run was; None in all processes but the first."""
+    started = time.perf_counter()
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    training_seconds = time.perf_counter() - started
+    if not trainer.is_world_process_zero():
+        return None
+    return training_facts(
+        trainer, data_name=data_name, reports=reports, training_seconds=training_seconds, command=command
+    )
 
 
 def training_facts(

@@ -85,6 +85,20 @@ class RunFolder:
         found = (self.path / name for name in ("config.json", "adapter_config.json"))
         return next((path for path in found if path.is_file()), None)
 
+    def require_finished_model(self) -> Path:
+        """`model_config` of a finished run.
+
+        Raises:
+            ValueError: there is none, or no recipe.
+        """
+        config = self.model_config
+        if config is None or not self.recipe.is_file():
+            raise ValueError(
+                f"{self.path} holds no finished run (no exported model, or no recipe.yaml): train one with heygen-hf "
+                "train RECIPE, or finish it with --resume auto."
+            )
+        return config
+
     def require_export(self) -> None:
         """Raise a `ValueError` unless an exported model lies here."""
         if not self.path.is_dir():

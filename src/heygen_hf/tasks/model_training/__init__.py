@@ -1,4 +1,4 @@
-"""What tasks with a supervised model share; `story.py` reads from top to bottom."""
+"""What tasks that train one model share; `story.py` reads from top to bottom."""
 
 from heygen_hf.tasks.hub_section import HubSection
 from heygen_hf.tasks.model_training.figures import share_figure

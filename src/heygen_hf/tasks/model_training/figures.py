@@ -1,6 +1,7 @@
 """Measured figures: made, printed, written."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from heygen_hf.evaluation import wilson_interval
 from heygen_hf.hub import MetricResult
+from heygen_hf.tasks.run_folder import write_json
 
 
 def share_figure(
@@ -42,6 +44,14 @@ def share_figure(
         metric_type=metric_type,
         is_baseline=is_baseline,
     )
+
+
+def write_figures(path: Path, figures: list[MetricResult], **others: Any) -> dict[str, Any]:
+    """Write them with what else is to be known of the run, and print them; what was written."""
+    metrics = {"figures": figures_to_json(figures), **others}
+    write_json(path, metrics)
+    print_figures(figures)
+    return metrics
 
 
 def print_figures(figures: list[MetricResult]) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from heygen_hf.tasks.model_training.card import write_model_card
-from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
+from heygen_hf.tasks.model_training.figures import write_figures
 from heygen_hf.tasks.recipe import Recipe, load_recipe
-from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
+from heygen_hf.tasks.run_folder import RunFolder, read_json
 
 if TYPE_CHECKING:
     from heygen_hf.tasks.model_training.task import ModelTask
@@ -29,11 +29,7 @@ def evaluate_model_run(
         ValueError: no finished run there, or data that are not found.
     """
     folder = RunFolder(Path(run))
-    if folder.model_config is None or not folder.recipe.is_file():
-        raise ValueError(
-            f"{run} holds no finished run (no exported model, or no recipe.yaml): train one with heygen-hf train "
-            "RECIPE, or finish it with --resume auto."
-        )
+    config = folder.require_finished_model()
     recipe = load_recipe(folder.recipe, overrides)
     try:
         parts = task.build(recipe, exported=folder.path, is_main=True)
@@ -46,23 +42,18 @@ def evaluate_model_run(
             f"{str(error).rstrip('.')}. The recipe of {run} says {key}={place}, relative to the folder that it was "
             f"trained in: run it from there, or add {key}=PATH"
         ) from error
-    if folder.model_config.name == "adapter_config.json":
+    if config.name == "adapter_config.json":
         from heygen_hf.tasks.adapters import load_adapters
 
         model = load_adapters(parts.model_class, folder.path)
     else:
         model = parts.model_class.from_pretrained(str(folder.path))
     figures = parts.measure(on_training_device(model, recipe).eval())
-    metrics = {
-        "figures": figures_to_json(figures),
-        "validation_loss": read_json(folder.facts).get("validation_loss"),
-    }
     own = output is None and not overrides
     if output is None:
         output = folder.metrics if own else folder.path / "evaluation" / "overridden.json"
     Path(output).parent.mkdir(parents=True, exist_ok=True)
-    write_json(Path(output), metrics)
-    print_figures(figures)
+    metrics = write_figures(Path(output), figures, validation_loss=read_json(folder.facts).get("validation_loss"))
     if own:
         write_model_card(folder, recipe, parts, pipeline_tag=task.pipeline_tag)
     else:

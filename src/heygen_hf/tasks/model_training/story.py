@@ -1,24 +1,22 @@
 """From a recipe to a folder that `from_pretrained` loads: data → model → trainer → export → figures → card."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import extract_model_from_parallel
 from torch.utils.data import Subset
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
+from heygen_hf.tasks.model_training.arguments import build_arguments, with_defaults
 from heygen_hf.tasks.model_training.card import write_model_card
 from heygen_hf.tasks.model_training.export import export_model
-from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
+from heygen_hf.tasks.model_training.figures import write_figures
 from heygen_hf.tasks.model_training.parts import TaskParts
 from heygen_hf.tasks.model_training.repeated_rows import repeated
+from heygen_hf.tasks.model_training.starting import finished_run, open_folder
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
-from heygen_hf.tasks.recipe_defaults import declared_defaults
-from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
-from heygen_hf.tasks.run_facts import training_facts
-from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
+from heygen_hf.tasks.run_facts import train_run
+from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, write_json, write_text
 from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
 
 if TYPE_CHECKING:
@@ -36,17 +34,11 @@ def run_model_task(
         command: the command line, for the card.
     """
     folder = RunFolder(recipe.output_dir)
-    if resume is not None:
-        check_same_recipe(folder, recipe)
-        if _is_finished(folder, recipe):
-            print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
-            return TrainedRun(folder.path, read_json(folder.metrics))
-    arguments = build_arguments(recipe, folder)
-    # From here on all processes are joined; the first one alone writes.
-    with arguments.main_process_first(desc="preparing the run folder"):
-        if arguments.should_save:
-            folder.prepare(resume=resume is not None, overwrite=overwrite)
-    checkpoint = find_checkpoint(folder, resume)
+    finished = None if resume is None else finished_run(folder, recipe)
+    if finished is not None:
+        return finished
+    arguments = build_arguments(SupervisedTrainingArguments, recipe, folder)
+    checkpoint = open_folder(folder, arguments, resume=resume, overwrite=overwrite)
 
     # 1. Data.
     with arguments.main_process_first(desc="preparing the data"):
@@ -58,7 +50,7 @@ def run_model_task(
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
     model = build_model(parts, recipe)
-    recipe = replace(recipe, training={**declared_defaults(SupervisedTrainingArguments), **recipe.training})
+    recipe = with_defaults(SupervisedTrainingArguments, recipe)
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
         write_text(folder.recipe, resolved_yaml(recipe))
@@ -76,18 +68,9 @@ def run_model_task(
         count_tokens=parts.count_tokens,
         callbacks=[JsonLinesLog(folder.log)],
     )
-    started = time.perf_counter()
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    training_seconds = time.perf_counter() - started
-    if not trainer.is_world_process_zero():
+    facts = train_run(trainer, checkpoint=checkpoint, data_name=parts.data_name, reports=parts.reports, command=command)
+    if facts is None:
         return TrainedRun(folder.path, {})
-    facts = training_facts(
-        trainer,
-        data_name=parts.data_name,
-        reports=parts.reports,
-        training_seconds=training_seconds,
-        command=command,
-    )
 
     # 4. Export, of the averaged weights where there is an average.
     # Figures of other weights must not stand beside these.
@@ -100,21 +83,12 @@ def run_model_task(
 
         # 5. Figures.
         figures = parts.measure(model.eval())
-    metrics: dict[str, Any] = {"figures": figures_to_json(figures), "validation_loss": facts["validation_loss"]}
-    write_json(folder.metrics, metrics)
-    print_figures(figures)
+    metrics = write_figures(folder.metrics, figures, validation_loss=facts["validation_loss"])
 
     # 6. Card.
     write_model_card(folder, recipe, parts, pipeline_tag=task.pipeline_tag)
     print(f"the run is in {folder.path}; its README.md says how to use it")
     return TrainedRun(folder.path, metrics)
-
-
-def build_arguments(recipe: Recipe, folder: RunFolder) -> SupervisedTrainingArguments:
-    """The trainer's arguments, with the recipe's seed and the run's checkpoint folder."""
-    return SupervisedTrainingArguments(
-        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
-    )
 
 
 def build_model(parts: TaskParts, recipe: Recipe) -> Any:
@@ -125,12 +99,6 @@ def build_model(parts: TaskParts, recipe: Recipe) -> Any:
     from heygen_hf.tasks.adapters import apply_adapters
 
     return apply_adapters(model, recipe.peft)
-
-
-def _is_finished(folder: RunFolder, recipe: Recipe) -> bool:
-    steps = read_json(folder.facts).get("steps", -1)
-    done = folder.model_config is not None and folder.metrics.is_file()
-    return done and steps >= recipe.training.get("max_steps", -1) > 0
 
 
 def at_least_a_step(dataset: Any, arguments: SupervisedTrainingArguments) -> Any:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from heygen_hf.hub import CardFacts, SampleImage, write_card
+from heygen_hf.hub import SampleImage, write_card
 from heygen_hf.tasks.clip_data import PreparedData
-from heygen_hf.tasks.model_training.figures import figures_from_json
-from heygen_hf.tasks.recipe import Recipe, resolved_yaml
+from heygen_hf.tasks.model_training.arguments import with_defaults
+from heygen_hf.tasks.model_training.run_card import run_card_facts
+from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json
-from heygen_hf.tasks.video_autoencoder.recipe import with_defaults
 from heygen_hf.tasks.video_autoencoder.samples import STRIPS
+from heygen_hf.training import VideoAutoencoderTrainingArguments
 
 PIPELINE_TAG = "video-to-video"
 
@@ -33,48 +34,25 @@ _OF_IMAGES = """\
 
 def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: Any, data: PreparedData) -> None:
     """Write `README.md` from `run.json`, `metrics.json` and the samples; what is missing is said to be unknown."""
-    facts, metrics = read_json(folder.facts), read_json(folder.metrics)
-    reports = facts.get("reports", {})
-    skipped = [row for report in reports.values() for row in report.get("skipped", ())]
     class_name = type(autoencoder).__name__
-    notes = [recipe.hub.data_description, _size_note(metrics), _test_note(data)]
+    notes = [recipe.hub.data_description, _size_note(read_json(folder.metrics)), data.test_note]
     samples = []
     if (folder.samples / STRIPS).is_file():
         note = "test clips: each input above its reconstruction, frames from left to right"
         samples = [SampleImage(path=f"samples/{STRIPS}", note=note)]
         notes.append(f"samples/{STRIPS} shows test clips, each above its reconstruction.")
-    write_card(
-        folder.path,
-        CardFacts(
-            title=recipe.hub.title or folder.path.name,
-            task=PIPELINE_TAG,
-            model_class=class_name,
-            library_name="diffusers",
-            num_parameters=facts.get("num_parameters"),
-            data_name=facts.get("data"),
-            clips_per_split={split: report["num_used"] for split, report in reports.items()},
-            skipped_clips=len(skipped) if reports else None,
-            skipped_reasons=[f"{row['file_name']}: {row['reason']}" for row in skipped],
-            data_note=" ".join(note for note in notes if note) or None,
-            recipe_yaml=resolved_yaml(with_defaults(recipe)),
-            command=facts.get("command"),
-            hardware=facts.get("hardware", {}),
-            training_seconds=facts.get("training_seconds"),
-            steps=facts.get("steps"),
-            samples_seen=facts.get("samples_seen"),
-            versions=facts.get("versions", {}),
-            metrics=figures_from_json(metrics.get("figures", [])),
-            metrics_file="metrics.json" if metrics else None,
-            validation_loss=facts.get("validation_loss"),
-            samples=samples,
-            usage=_USAGE.format(
-                class_name=class_name, lines=_OF_IMAGES if class_name == "AutoencoderKL" else _OF_VIDEOS
-            ),
-            limits=recipe.hub.limits,
-            licence=recipe.hub.license,
-            tags=["autoencoder"],
-        ),
+    facts = run_card_facts(
+        folder,
+        with_defaults(VideoAutoencoderTrainingArguments, recipe),
+        task=PIPELINE_TAG,
+        model_class=class_name,
+        library_name="diffusers",
+        data_note=" ".join(note for note in notes if note) or None,
+        samples=samples,
+        usage=_USAGE.format(class_name=class_name, lines=_OF_IMAGES if class_name == "AutoencoderKL" else _OF_VIDEOS),
+        tags=["autoencoder"],
     )
+    write_card(folder.path, facts)
 
 
 def _size_note(metrics: dict[str, Any]) -> str | None:
@@ -85,11 +63,3 @@ def _size_note(metrics: dict[str, Any]) -> str | None:
         f"A clip of {clip} values (frames, channels, height, width) becomes latents of {latents}; their mean and "
         "standard deviation on the training clips are in the configuration (latents_mean, latents_std)."
     )
-
-
-def _test_note(data: PreparedData) -> str | None:
-    if data.test is data.validation:
-        return "There is no test split: the figures are of the validation clips."
-    if data.test is data.train:
-        return "There is neither a test nor a validation split: the figures are of the training clips."
-    return None

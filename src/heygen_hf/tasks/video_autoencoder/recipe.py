@@ -1,16 +1,11 @@
 """The sections of a video autoencoder recipe."""
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
-
-import torch
 
 from heygen_hf.tasks.clip_data import DataSection, ProcessorSection
 from heygen_hf.tasks.hub_section import HubSection
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.recipe_defaults import declared_defaults
-from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.training import VideoAutoencoderTrainingArguments
 
 
@@ -78,26 +73,6 @@ SECTIONS: dict[str, Any] = {
     "evaluation": EvaluationSection,
     "hub": HubSection,
 }
-
-
-def with_defaults(recipe: Recipe) -> Recipe:
-    """The recipe with the defaults of its `training` section written out, as `recipe.yaml` holds it."""
-    training = {**declared_defaults(VideoAutoencoderTrainingArguments), **recipe.training}
-    return dataclasses.replace(recipe, training=training)
-
-
-def with_precision(recipe: Recipe) -> Recipe:
-    """float32 on a CPU unless the recipe says otherwise: half-precision 3-D convolutions gave NaN there."""
-    if torch.cuda.is_available() or "precision" in recipe.training:
-        return recipe
-    return dataclasses.replace(recipe, training={**recipe.training, "precision": "fp32"})
-
-
-def build_arguments(recipe: Recipe, folder: RunFolder) -> VideoAutoencoderTrainingArguments:
-    """The trainer's arguments, with the recipe's seed and the run's checkpoint folder."""
-    return VideoAutoencoderTrainingArguments(
-        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
-    )
 
 
 def check_options(recipe: Recipe) -> None:

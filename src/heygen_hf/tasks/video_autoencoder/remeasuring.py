@@ -26,11 +26,7 @@ def evaluate(run: str | Path, *, output: str | Path | None = None) -> dict[str, 
         ValueError: no finished run there.
     """
     folder = RunFolder(Path(run))
-    if folder.model_config is None or not folder.recipe.is_file():
-        raise ValueError(
-            f"{run} holds no finished run (no exported model, or no recipe.yaml): train one with heygen-hf train "
-            "RECIPE, or finish it with --resume auto."
-        )
+    folder.require_finished_model()
     recipe = load_recipe(folder.recipe)
     autoencoder = load_autoencoder(str(folder.path))
     autoencoder.to("cuda" if torch.cuda.is_available() else "cpu")

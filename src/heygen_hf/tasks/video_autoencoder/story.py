@@ -3,7 +3,6 @@
 Data → autoencoder → trainer → statistics of the latents → export → figures → card.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,18 +14,19 @@ from heygen_hf.evaluation import clip_psnr, clip_ssim
 from heygen_hf.pipelines.latents import record_normalization
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
-from heygen_hf.tasks.model_training.figures import figures_to_json, print_figures
+from heygen_hf.tasks.model_training.arguments import build_arguments, float32_on_cpu, with_defaults
+from heygen_hf.tasks.model_training.figures import write_figures
+from heygen_hf.tasks.model_training.starting import finished_run, open_folder
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
-from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
-from heygen_hf.tasks.run_facts import training_facts
+from heygen_hf.tasks.run_facts import train_run
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
 from heygen_hf.tasks.video_autoencoder.card import write_autoencoder_card
 from heygen_hf.tasks.video_autoencoder.latent_statistics import measure_latents
 from heygen_hf.tasks.video_autoencoder.measuring import clip_batches, measure
 from heygen_hf.tasks.video_autoencoder.model import build_autoencoder, device_of, size_of_latents
-from heygen_hf.tasks.video_autoencoder.recipe import build_arguments, check_options, with_defaults, with_precision
+from heygen_hf.tasks.video_autoencoder.recipe import check_options
 from heygen_hf.tasks.video_autoencoder.samples import preview_writer, write_interpolation, write_strips
-from heygen_hf.training import JsonLinesLog, VideoAutoencoderTrainer
+from heygen_hf.training import JsonLinesLog, VideoAutoencoderTrainer, VideoAutoencoderTrainingArguments
 from heygen_hf.training.autoencoder_geometry import LatentSize
 from heygen_hf.training.autoencoder_reconstruction import in_slices
 
@@ -39,25 +39,19 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         overwrite: replace a run that the folder already holds.
         command: the command line, for the card.
     """
-    recipe = with_precision(recipe)
+    recipe = float32_on_cpu(recipe)
     folder = RunFolder(recipe.output_dir)
     check_options(recipe)
-    if resume is not None:
-        check_same_recipe(folder, recipe)
-        if _is_finished(folder, recipe):
-            print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
-            return TrainedRun(folder.path, read_json(folder.metrics))
-    arguments = build_arguments(recipe, folder)
+    finished = None if resume is None else finished_run(folder, recipe)
+    if finished is not None:
+        return finished
+    arguments = build_arguments(VideoAutoencoderTrainingArguments, recipe, folder)
 
     # 1. Autoencoder, before the data: its sizes are refused sooner. Seeded here: the trainer seeds only afterwards.
     set_seed(recipe.seed)
     autoencoder = build_autoencoder(recipe.model)
     size = size_of_latents(recipe, autoencoder)
-    # From here on all processes are joined; the first one alone writes.
-    with arguments.main_process_first(desc="preparing the run folder"):
-        if arguments.should_save:
-            folder.prepare(resume=resume is not None, overwrite=overwrite)
-    checkpoint = find_checkpoint(folder, resume)
+    checkpoint = open_folder(folder, arguments, resume=resume, overwrite=overwrite)
 
     # 2. Data.
     processor = VideoProcessor(**asdict(recipe.processor))
@@ -68,7 +62,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         arguments.eval_strategy = IntervalStrategy.NO
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
-        write_text(folder.recipe, resolved_yaml(with_defaults(recipe)))
+        write_text(folder.recipe, resolved_yaml(with_defaults(VideoAutoencoderTrainingArguments, recipe)))
 
     # 3. Trainer.
     shown = first_clips(data.test, processor=processor, recipe=recipe).to(arguments.device)
@@ -83,14 +77,9 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         write_samples=preview_writer(autoencoder, shown, folder=folder.samples, processor=processor),
         callbacks=[JsonLinesLog(folder.log)],
     )
-    started = time.perf_counter()
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    training_seconds = time.perf_counter() - started
-    if not trainer.is_world_process_zero():
+    facts = train_run(trainer, checkpoint=checkpoint, data_name=data.source, reports=data.reports, command=command)
+    if facts is None:
         return TrainedRun(folder.path, {})
-    facts = training_facts(
-        trainer, data_name=data.source, reports=data.reports, training_seconds=training_seconds, command=command
-    )
 
     # Figures of other weights must not stand beside these.
     folder.metrics.unlink(missing_ok=True)
@@ -164,22 +153,14 @@ def measure_run(
             steps = evaluation.interpolation_steps
             write_interpolation(path, autoencoder, shown, steps=steps, processor=processor)
     facts = read_json(folder.facts)
-    metrics = {
-        "figures": figures_to_json(figures),
-        "clip_size": list(size.clip),
-        "latent_size": list(size.latents),
-        "latent_statistics": facts.get("latent_statistics"),
-        "validation_loss": facts.get("validation_loss"),
-    }
-    write_json(folder.metrics, metrics)
-    print_figures(figures)
-    return metrics
+    return write_figures(
+        folder.metrics,
+        figures,
+        clip_size=list(size.clip),
+        latent_size=list(size.latents),
+        latent_statistics=facts.get("latent_statistics"),
+        validation_loss=facts.get("validation_loss"),
+    )
 
 
 _PIECES = ("slicing", "tiling", "tile_size")
-
-
-def _is_finished(folder: RunFolder, recipe: Recipe) -> bool:
-    steps = read_json(folder.facts).get("steps", -1)
-    done = folder.model_config is not None and folder.metrics.is_file()
-    return done and steps >= recipe.training.get("max_steps", -1) > 0

@@ -14,6 +14,7 @@ from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassifi
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.model_training import ModelTask, TaskParts
+from heygen_hf.tasks.model_training.arguments import float32_on_cpu
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import TrainedRun
 from heygen_hf.tasks.video_classification.labels import LabelNames, check_known, label_names
@@ -149,10 +150,8 @@ def _note(data: PreparedData, group_columns: Sequence[str]) -> str:
 
 
 def _with_precision(recipe: Recipe) -> Recipe:
-    """float32 on a CPU unless the recipe says otherwise: half-precision 3-D convolutions gave NaN there."""
-    if torch.cuda.is_available() or recipe.model.get("pretrained") or "precision" in recipe.training:
-        return recipe
-    return replace(recipe, training={**recipe.training, "precision": "fp32"})
+    """Our encoder is made of 3-D convolutions; a pretrained one need not be."""
+    return recipe if recipe.model.get("pretrained") else float32_on_cpu(recipe)
 
 
 TASK = ModelTask(name="video_classification", build=build, pipeline_tag="video-classification")
