@@ -41,6 +41,11 @@ from heygen_hf.models.video_transformer.modeling_video_transformer_blocks import
 )
 from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
 from heygen_hf.models.video_transformer.modeling_video_transformer_conditions import VideoTransformerConditions
+from heygen_hf.models.video_transformer.modeling_video_transformer_mamba import (
+    VideoTransformerMamba,
+    init_scan,
+    scan_order,
+)
 from heygen_hf.models.video_transformer.modeling_video_transformer_rows import VideoTransformerRows
 
 
@@ -101,6 +106,8 @@ class VideoTransformerPreTrainedModel(PreTrainedModel):
         elif isinstance(module, nn.Embedding):
             # Tokens enter a stream of unit scale.
             init.normal_(module.weight, std=scale)
+        elif isinstance(module, VideoTransformerMamba):
+            init_scan(module)
         elif isinstance(module, RMSNorm):
             init.ones_(module.weight)
         elif isinstance(module, VideoTransformerBlock):
@@ -279,7 +286,12 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
             extra_per_row=audio_tokens // grid[0],
             first_row=first_row,
         )
-        attention = self._stream_mask(hidden_states, stream, stream_padding, cache)
+        if self.config.mixer == "mamba":
+            attention = scan_order(stream, stream_padding, batch=batch, device=sample.device)
+            # A scan knows the order of the tokens and not where they are.
+            hidden_states = hidden_states + self._position_features(positions).to(hidden_states.dtype)
+        else:
+            attention = self._stream_mask(hidden_states, stream, stream_padding, cache)
         rotary = rotary_embedding(
             positions, self.config.hidden_size // self.config.num_attention_heads, theta=self.config.rope_theta
         )

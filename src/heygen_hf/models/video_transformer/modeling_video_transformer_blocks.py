@@ -25,6 +25,7 @@ from heygen_hf.layers import (
 )
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
+from heygen_hf.models.video_transformer.modeling_video_transformer_mamba import ScanOrder, VideoTransformerMamba
 
 register_attention_functions()
 
@@ -112,13 +113,15 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
     def __init__(self, config: VideoTransformerConfig, layer_idx: int = 0) -> None:
         super().__init__()
         self.eps = config.rms_norm_eps
-        self.attention = VideoTransformerAttention(config, layer_idx)
+        scans = config.mixer == "mamba"
+        self.attention = None if scans else VideoTransformerAttention(config, layer_idx)
+        self.mamba = VideoTransformerMamba(config, layer_idx) if scans else None
         self.cross_attention = (
             VideoTransformerCrossAttention(config) if config.caption_conditioning == "cross_attention" else None
         )
         layer = GatedFeedForward if config.feed_forward == "gated" else FeedForward
         self.feed_forward = layer(config.hidden_size, config.intermediate_size, activation=config.hidden_act)
-        start_at_zero(self.attention.o_proj, self.feed_forward.down_proj)
+        start_at_zero(self.mamba.out_proj if scans else self.attention.o_proj, self.feed_forward.down_proj)
         if self.cross_attention is not None:
             start_at_zero(self.cross_attention.o_proj)
         self.modulation_offset = nn.Parameter(torch.empty(6 * config.hidden_size))
@@ -129,7 +132,7 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
         hidden_states: torch.Tensor,
         modulation: torch.Tensor,
         caption: torch.Tensor | None,
-        attention_mask: torch.Tensor | None,
+        attention_mask: torch.Tensor | ScanOrder | None,
         caption_mask: torch.Tensor | None,
         rotary: tuple[torch.Tensor, torch.Tensor],
         prefix_tokens: int,
@@ -145,14 +148,13 @@ class VideoTransformerBlock(GradientCheckpointingLayer):
         ).chunk(6, dim=-1)
 
         # 2. Every token attends to the whole stream, or to what the pattern lets it see.
-        attended, _ = self.attention(
-            modulate(rms_norm(hidden_states, eps=self.eps), shift_a, scale_a),
-            attention_mask,
-            rotary,
-            past_key_values=past_key_values,
-            use_cache=use_cache,
-            **kwargs,
-        )
+        normed = modulate(rms_norm(hidden_states, eps=self.eps), shift_a, scale_a)
+        if self.mamba is not None:
+            attended = self.mamba(normed, attention_mask)
+        else:
+            attended, _ = self.attention(
+                normed, attention_mask, rotary, past_key_values=past_key_values, use_cache=use_cache, **kwargs
+            )
         hidden_states = hidden_states + gate_a * self.dropout(attended)
 
         # 3. Video tokens read the caption, when it is not in the stream.

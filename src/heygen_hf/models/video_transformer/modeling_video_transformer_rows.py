@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers.masking_utils import create_bidirectional_mask
 
-from heygen_hf.layers import RowPattern, StreamRows, row_pattern_mask
+from heygen_hf.layers import RowPattern, StreamRows, rotary_embedding, row_pattern_mask
 from heygen_hf.models.video_transformer.modeling_video_transformer_cache import VideoTransformerCache
 
 
@@ -24,6 +24,11 @@ class VideoTransformerRows:
         if config.attention_pattern == "windowed":
             return RowPattern("windowed", window=config.attention_window)
         return RowPattern("causal", block=config.attention_block or 1, window=config.attention_window)
+
+    def _position_features(self, positions: torch.Tensor) -> torch.Tensor:
+        """Positions `(tokens, 3)` as cosines and sines of unit scale, `(tokens, D)`."""
+        cosine, sine = rotary_embedding(positions, self.config.hidden_size, theta=self.config.rope_theta)
+        return torch.cat((cosine, sine), dim=-1)
 
     def _open_cache(
         self, past_key_values: VideoTransformerCache | None, use_cache: bool, *, batch: int
