@@ -1,20 +1,26 @@
-"""Captions and classes as the transformer's condition arguments, one row per video."""
+"""Captions, classes and sound as the transformer's condition arguments, one row per video."""
 
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from heygen_hf.pipelines.audio_inputs import HeardAudio, hear
+from heygen_hf.processing import FrameAudioFeatureExtractor
+
 # Tokenizers without a longest input carry a number far above this.
 NO_LIMIT = 1_000_000
 
 
 class ConditionsMixin:
-    """Reads prompts and classes with the pipeline's `tokenizer` and `text_encoder`."""
+    """Reads prompts, classes and sound with the pipeline's tokenizer, extractors and encoders."""
 
     tokenizer: PreTrainedTokenizerBase | None
     text_encoder: PreTrainedModel | None
     transformer: PreTrainedModel
+    audio_feature_extractor: FrameAudioFeatureExtractor | None
+    audio_encoder: PreTrainedModel | None
+    audio_encoder_extractor: Any | None
 
     def _expand_conditions(
         self, prompt: str | list[str] | None, class_ids: Any | None, videos_per_prompt: int
@@ -54,3 +60,44 @@ class ConditionsMixin:
         if classes is not None:
             conditions["class_ids"] = classes.to(device)
         return conditions
+
+    def hear(
+        self, audio: Any, *, audio_sampling_rate: int | None = None, frame_rate: float | None = None
+    ) -> HeardAudio | None:
+        """The sound of a call, read and analysed; None for none.
+
+        Args:
+            audio, audio_sampling_rate: as in a call; what was heard already is taken as it is.
+            frame_rate: of the videos; by default the one saved with the pipeline.
+
+        Raises:
+            ValueError: sound that cannot be read, or a model that hears none.
+        """
+        if audio is None or isinstance(audio, HeardAudio):
+            return audio
+        if self.audio_feature_extractor is None:
+            raise ValueError("audio was given, and this model was trained without sound; leave it out.")
+        return hear(
+            audio,
+            sampling_rate=audio_sampling_rate,
+            frame_rate=self.config.frame_rate if frame_rate is None else frame_rate,
+            extractor=self.audio_feature_extractor,
+            encoder=self.audio_encoder,
+            encoder_extractor=self.audio_encoder_extractor,
+        )
+
+    def _with_sound(
+        self,
+        conditions: dict[str, torch.Tensor],
+        heard: HeardAudio | None,
+        *,
+        first_frame: int = 0,
+        num_frames: int,
+        count: int,
+    ) -> dict[str, torch.Tensor]:
+        """The conditions with what is heard at a window's frames, one row for each of `count` videos."""
+        if heard is None:
+            return conditions
+        features = heard.features(first_frame=first_frame, num_frames=num_frames)
+        features = features.repeat_interleave(count // len(features), dim=0)
+        return conditions | {"audio_features": features.to(self._execution_device, self.transformer.dtype)}

@@ -14,6 +14,9 @@ from heygen_hf.pipelines.given_inputs import read_given
 # What the sampling loop takes beside frames, with the defaults of a call.
 _LOOP_OPTIONS: dict[str, Any] = {
     "class_ids": None,
+    "audio": None,
+    "audio_sampling_rate": None,
+    "frame_rate": None,
     "num_videos_per_prompt": 1,
     "height": None,
     "width": None,
@@ -170,8 +173,15 @@ class LongVideoMixin:
 
         # 2. Window by window.
         while True:
+            heard = self._with_sound(
+                conditions,
+                options["audio"],
+                first_frame=done - plan.context_frames if done else 0,
+                num_frames=plan.window_frames,
+                count=count,
+            )
             latents = self._denoise(
-                (count, *shape), conditions, given=given, latents=None, options=options, noise_std=noise_std
+                (count, *shape), heard, given=given, latents=None, options=options, noise_std=noise_std
             )
             window = self._decode(latents, given).cpu()
             del latents

@@ -1,4 +1,4 @@
-"""Captions (or classes, or given frames) to video."""
+"""Captions (or classes, or given frames, or sound) to video."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ import PIL.Image
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.utils import BaseOutput
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import FeatureExtractionMixin, PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.models.video_transformer import VideoTransformerModel
+from heygen_hf.pipelines.audio_inputs import HeardAudio, check_count
 from heygen_hf.pipelines.conditions import ConditionsMixin
 from heygen_hf.pipelines.denoising import DenoisingMixin
 from heygen_hf.pipelines.given_frames import GivenClips, count_given, place_given
@@ -20,7 +21,7 @@ from heygen_hf.pipelines.guidance import guidance_of
 from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
 from heygen_hf.pipelines.long_video import LongVideoMixin
 from heygen_hf.pipelines.schedulers import Sampler
-from heygen_hf.processing import VideoProcessor
+from heygen_hf.processing import FrameAudioFeatureExtractor, VideoProcessor
 
 StepEndCallback = Callable[[DiffusionPipeline, int, torch.Tensor, dict[str, Any]], dict[str, Any] | None]
 
@@ -32,11 +33,15 @@ class VideoGenerationPipelineOutput(BaseOutput):
         [0, 1]; "pt" `(batch, frames, channels, height, width)` in [0, 1]; "latent" what the transformer made.
     num_function_evaluations: how often each video's velocity was evaluated, over all windows.
     num_rows: passes of each video through the transformer: with guidance several for an evaluation.
+    audio: the sound of each video, `(samples,)` as long as its frames, where sound was given; `write_video` takes it.
+    audio_sampling_rate: of these.
     """
 
     frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
     num_function_evaluations: int | None = None
     num_rows: int | None = None
+    audio: list[torch.Tensor] | None = None
+    audio_sampling_rate: int | None = None
 
 
 class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, DiffusionPipeline):
@@ -49,12 +54,18 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         tokenizer: for captions; with `text_encoder` its hidden states condition the model, else the token ids do.
         text_encoder: optional; anything that returns `last_hidden_state`.
         vae: optional autoencoder of diffusers; without it the transformer works on pixels.
+        audio_feature_extractor: for a model that hears: what it hears at each frame.
+        audio_encoder, audio_encoder_extractor: where it hears the hidden states of an audio encoder: any of
+            transformers that returns `last_hidden_state`, and its feature extractor.
         num_inference_steps, guidance_scale, frame_rate: defaults of a call and of what is written, saved with the
             pipeline.
     """
 
-    model_cpu_offload_seq = "text_encoder->transformer->vae"
-    _optional_components = ["tokenizer", "text_encoder", "vae"]  # noqa: RUF012 - diffusers' own declaration
+    model_cpu_offload_seq = "text_encoder->audio_encoder->transformer->vae"
+    _optional_components = [  # noqa: RUF012 - diffusers' own declaration
+        *("tokenizer", "text_encoder", "vae"),
+        *("audio_feature_extractor", "audio_encoder", "audio_encoder_extractor"),
+    ]
     _callback_tensor_inputs = ["latents"]  # noqa: RUF012
 
     def __init__(
@@ -68,6 +79,9 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         num_inference_steps: int = 30,
         guidance_scale: float | dict[str, float] = 1.0,
         frame_rate: float = 8.0,
+        audio_feature_extractor: FrameAudioFeatureExtractor | None = None,
+        audio_encoder: PreTrainedModel | None = None,
+        audio_encoder_extractor: FeatureExtractionMixin | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -77,6 +91,9 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
             tokenizer=tokenizer,
             text_encoder=text_encoder,
             vae=vae,
+            audio_feature_extractor=audio_feature_extractor,
+            audio_encoder=audio_encoder,
+            audio_encoder_extractor=audio_encoder_extractor,
         )
         self.register_to_config(
             num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, frame_rate=frame_rate
@@ -117,6 +134,9 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         last_image: Any | None = None,
         video: Any | None = None,
         mask: Any | None = None,
+        audio: Any | None = None,
+        audio_sampling_rate: int | None = None,
+        frame_rate: float | None = None,
         num_videos_per_prompt: int = 1,
         num_frames: int | None = None,
         context_frames: int | None = None,
@@ -152,8 +172,15 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
                 With `mask` it is the whole video.
             mask: 1 or white where `video` is generated anew, `(frames,)`, `(height, width)` or `(frames, height,
                 width)`, or a list. The model generates whole patches, of which the part outside the mask is put back.
+            audio: what is heard from the first frame on, for a model trained with sound: a path (any file with sound),
+                samples `(samples,)` or `(channels, samples)` in [-1, 1], or a list with one for each prompt. It is
+                resampled, its channels averaged, and brought to the level of the speech that the model learned from.
+                A sound longer than the video is cut, after a shorter one is silence.
+            audio_sampling_rate: of samples.
+            frame_rate: at which the video will be shown, by default the one saved with the pipeline: what is heard when.
             num_frames, height, width: of the video, by default those the model was trained for; multiples of the
-                patch (times the autoencoder's compression).
+                patch (times the autoencoder's compression). With sound, as many frames as it lasts: in windows if there
+                are more than the model's and it learned to go on, else the next number that the patch divides.
             context_frames: makes a video of more frames than the model's window in windows, each given the last
                 `context_frames` of the one before, see `stream_windows`; any number of frames works then. By default
                 half a window for a model that learned to go on from given frames; others, and 0, make all at once.
@@ -175,8 +202,12 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         Raises:
             ValueError: an argument that does not fit the model, with the expectation.
         """
+        heard = self.hear(audio, audio_sampling_rate=audio_sampling_rate, frame_rate=frame_rate)
+        if heard is not None and num_frames is None and mask is None:
+            num_frames = self.frames_for(heard, context_frames=context_frames)
         options = {
             "class_ids": class_ids,
+            "audio": heard,
             "num_videos_per_prompt": num_videos_per_prompt,
             "height": height,
             "width": width,
@@ -207,7 +238,7 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
                 **options,
             )
             frames: Any = self.processor.postprocess(torch.cat(list(windows), dim=1), output_type=output_type)
-            return self._output(frames) if return_dict else (frames,)
+            return self._output(frames, heard=heard, num_frames=num_frames) if return_dict else (frames,)
 
         # 1. What to generate, and what of it is given.
         height = config.sample_height if height is None else height
@@ -219,6 +250,7 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
             num_frames = self._default_frames(found)
         conditions, count = self._prepare(prompt, found, options)
         shape = self.clip_shape(num_frames=num_frames, height=height, width=width)
+        conditions = self._with_sound(conditions, heard, num_frames=num_frames, count=count)
         given_clips = None
         if found:
             given_clips = place_given(
@@ -231,12 +263,19 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         if output_type != "latent":
             frames = self.processor.postprocess(self._decode(latents, given_clips), output_type=output_type)
         self.maybe_free_model_hooks()
-        return self._output(frames) if return_dict else (frames,)
+        return self._output(frames, heard=heard, num_frames=num_frames) if return_dict else (frames,)
 
-    def _output(self, frames: Any) -> VideoGenerationPipelineOutput:
-        return VideoGenerationPipelineOutput(
+    def _output(
+        self, frames: Any, *, heard: HeardAudio | None, num_frames: int | None
+    ) -> VideoGenerationPipelineOutput:
+        output = VideoGenerationPipelineOutput(
             frames=frames, num_function_evaluations=self._num_function_evaluations, num_rows=self._num_rows
         )
+        if heard is not None and num_frames is not None:
+            tracks = heard.tracks(num_frames)
+            output.audio = [tracks[i * len(tracks) // len(frames)] for i in range(len(frames))]
+            output.audio_sampling_rate = heard.extractor.sampling_rate
+        return output
 
     def _prepare(
         self, prompt: str | list[str] | None, found: dict[str, list[torch.Tensor]], options: dict[str, Any]
@@ -253,8 +292,29 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         prompts, classes = self._expand_conditions(prompt, options["class_ids"], repeats)
         conditions = self._encode_conditions(prompts, classes, device=self._execution_device)
         rows = prompts if prompts is not None else classes
-        given = count_given(found, num_prompts=None if rows is None else len(rows) // repeats)
+        heard = self.hear(
+            options.get("audio"),
+            audio_sampling_rate=options.get("audio_sampling_rate"),
+            frame_rate=options.get("frame_rate"),
+        )
+        options["audio"] = heard
+        num_sounds = 1 if heard is None else len(heard.samples)
+        num_prompts = None if rows is None else len(rows) // repeats
+        given = count_given(found, num_prompts=num_prompts or (num_sounds if num_sounds > 1 else None))
+        if heard is not None:
+            check_count(heard.samples, num_videos=given)
         return conditions, given * repeats
+
+    def frames_for(self, heard: HeardAudio, *, context_frames: int | None = None) -> int:
+        """How many frames a video of a sound has: as long as the sound, and at least as long as the model's."""
+        config = self.transformer.config
+        if heard.num_frames <= config.sample_frames:
+            return config.sample_frames
+        if self.makes_windows(heard.num_frames, context_frames):
+            return heard.num_frames
+        compression, patch = config.temporal_compression, config.patch_size[0]
+        rows = -(-(heard.num_frames - 1) // compression) + 1
+        return config.input_frames(-(-rows // patch) * patch)
 
     def _default_frames(self, found: dict[str, list[torch.Tensor]]) -> int:
         """Frames of a video when the call does not say: the mask's clip's, or the model's."""

@@ -175,18 +175,23 @@ def _refuse_if_truncated(track: "av.AudioStream", span: _Span, last_dts: int | N
             raise BadVideoError("truncated: the file ends before its sound does")
 
 
-def _resampled(span: _Span, *, num_samples: int, sampling_rate: int) -> AudioClip:
+def resample(samples: np.ndarray, sampling_rate: int, to_rate: int) -> np.ndarray:
+    """Samples `(samples,)`, float32, at another rate."""
     import av
 
+    if sampling_rate == to_rate:
+        return samples
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=to_rate)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="fltp", layout="mono")
+    frame.sample_rate = sampling_rate
+    parts = [part.to_ndarray()[0] for part in [*resampler.resample(frame), *resampler.resample(None)]]
+    return np.concatenate(parts)
+
+
+def _resampled(span: _Span, *, num_samples: int, sampling_rate: int) -> AudioClip:
     if span.rate == 0:
         return AudioClip(torch.zeros(num_samples), sampling_rate, has_track=True, num_silent=num_samples)
-    samples = np.nan_to_num(span.samples)
-    if span.rate != sampling_rate:
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=sampling_rate)
-        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
-        frame.sample_rate = span.rate
-        parts = [part.to_ndarray()[0] for part in [*resampler.resample(frame), *resampler.resample(None)]]
-        samples = np.concatenate(parts)
+    samples = resample(np.nan_to_num(span.samples), span.rate, sampling_rate)
     first = round(_MARGIN_SECONDS * sampling_rate)
     waveform = np.zeros(num_samples, dtype=np.float32)
     inside = samples[first : first + num_samples]
