@@ -12,7 +12,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.recipe import load_recipe
-from heygen_hf.tasks.text.classification import build, docstrings_by_module, evaluate
+from heygen_hf.tasks.text.classification import build, evaluate
+from heygen_hf.tasks.text.labelled_texts import docstrings_by_module
 from heygen_hf.tasks.text.text_figures import tfidf_baseline
 from heygen_hf.tasks.text.text_views import TextViews
 
