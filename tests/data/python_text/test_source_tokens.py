@@ -2,13 +2,8 @@
 
 import pytest
 
-from heygen_hf.data.python_text.source_tokens import (
-    CONTEXT_LABELS,
-    LONGEST_WORD,
-    SOURCE_LABELS,
-    label_source,
-    load_source_tokens,
-)
+from heygen_hf.data.python_text.source_labels import CONTEXT_LABELS, LONGEST_WORD, SOURCE_LABELS, label_source
+from heygen_hf.data.python_text.source_tokens import load_source_tokens
 
 
 def labelled(source: str) -> list[tuple[str, str]]:

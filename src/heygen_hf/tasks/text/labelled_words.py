@@ -1,11 +1,13 @@
 """Words with their labels: where they are, which are held out, and how labels become numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heygen_hf.data.python_text.source_tokens import SOURCE_LABELS, load_source_tokens
+from heygen_hf.data.python_text.source_labels import SOURCE_LABELS
+from heygen_hf.data.python_text.source_tokens import load_source_tokens
 from heygen_hf.data.text.repetition import split_held_out
 from heygen_hf.tasks.text.class_labels import known_names, number_labels
 from heygen_hf.tasks.text.text_files import open_text
@@ -82,6 +84,10 @@ class LabelledWords:
     class_names: list[str]
     reports: dict[str, dict[str, Any]]
     note: str | None = None
+
+    def training_words(self) -> Iterator[str]:
+        """Of all training rows, one after the other."""
+        return chain.from_iterable(row["words"] for row in self.splits["train"])
 
 
 def prepare_labelled_words(data: TokenDataSection, *, seed: int, exported: Path | None = None) -> LabelledWords:
