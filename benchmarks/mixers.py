@@ -5,8 +5,8 @@ of the rounds.
 
     python benchmarks/mixers.py [--tokens 256 1024 4096 --width 128 --layers 2 --rounds 5]
 
-The last line is JSON: `milliseconds` and `ratio` (time over that of full attention by SDPA at the same length; below 1 is
-faster), both mixer → tokens → figure.
+The last line is JSON: `milliseconds` and `ratio` (time over that of full attention by SDPA at the same length; below 1
+is faster), both mixer → tokens → figure.
 """
 
 import argparse

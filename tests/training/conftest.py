@@ -43,6 +43,7 @@ def build_trainer(folder: Path, **overrides: object) -> VideoGenerationTrainer:
         patch_size=(2, 4, 4),
         prediction_type="sample",
         timestep_embedding_size=16,
+        **overrides.pop("model_fields", {}),
     )
     values = {
         "output_dir": str(folder),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from heygen_hf.losses import FlowMatchingObjective
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 from heygen_hf.training.given_frames import GivenFrames, GivenFramesSampler
 
@@ -165,3 +166,37 @@ def test_clips_too_short_for_a_pattern_are_refused() -> None:
         draw(GivenFramesSampler({"first": 1.0}), [0], grid=(1, 2, 2))
     with pytest.raises(ValueError, match="given_prefix_frames is 6 and the clips have 6 frames"):
         draw(GivenFramesSampler({"prefix": 1.0}, max_prefix_frames=6), [0])
+
+
+def test_each_row_has_its_own_timestep() -> None:
+    sampler = GivenFramesSampler({"none": 0.5, "each": 0.5}).for_model(
+        row_frames=2, draw_timesteps=FlowMatchingObjective().draw_timesteps
+    )
+    drawn, timestep = draw(sampler, list(range(64))), torch.linspace(0.01, 1, 64)
+    timesteps = drawn.timesteps(timestep)
+    assert not drawn.given.any()
+    shared = (timesteps == timestep[:, None]).all(dim=1)
+    assert shared.sum() == 32
+    own = timesteps[~shared]
+    assert ((own > 0) & (own <= 1)).all()
+    assert torch.equal(own[:, ::2], own[:, 1::2])  # two frames a row
+    assert all(len(set(row.tolist())) == 3 for row in own)
+    some = draw(sampler, [5, 9])
+    assert torch.equal(some.timesteps(timestep[[5, 9]]), timesteps[[5, 9]])
+
+
+def test_rows_are_evaluated_at_parts_of_a_timestep() -> None:
+    sampler = GivenFramesSampler({"each": 1.0}).for_model(row_frames=1, draw_timesteps=torch.rand)
+    fixed = sampler.fixed("each", GRID, positions=[0, 1])
+    whole, half = fixed.timesteps(torch.ones(2)), fixed.timesteps(torch.full((2,), 0.5))
+    torch.testing.assert_close(whole / 2, half)
+    assert ((whole > 0) & (whole <= 1)).all()
+    assert torch.equal(sampler.fixed("each", GRID, positions=[1]).timesteps(torch.ones(1)), whole[1:])
+
+
+def test_a_causal_model_trains_on_rows_of_their_own_timesteps(make_trainer: MakeTrainer) -> None:
+    model_fields = {"attention_pattern": "causal"}
+    trainer = make_trainer(given_frames={"each": 0.5, "prefix": 0.5}, model_fields=model_fields)
+    trainer.train()
+    assert trainer.model.config.given_frame_patterns == ["each", "prefix"]
+    assert {"eval_loss_given_each", "eval_loss_given_prefix"} <= set(trainer.evaluate())

@@ -1,11 +1,13 @@
 """Which frames of a training clip are given to the model: image to video, continuation, interpolation, inpainting.
 
-A given frame stands at timestep 0, the loss skips it, and the rest of the clip is learned from it. Frames are the
-model's: a latent frame that stands for several is given as a whole. The draw is a function of (seed, optimiser step,
-position in the global batch), as all randomness of training.
+A given frame stands at timestep 0, the loss skips it, and the rest of the clip is learned from it. Or every time row
+gets a timestep of its own ("each"; diffusion forcing, Chen et al. 2024, arXiv:2407.01392), so that rows are learned
+beside others of any noise: what a model that is causal in time needs to make a clip row by row. Frames are the model's:
+a latent frame that stands for several is given as a whole. The draw is a function of (seed, optimiser step, position in
+the global batch), as all randomness of training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,7 +16,7 @@ import torch
 from heygen_hf.losses.timesteps import stratified_uniform
 from heygen_hf.training.randomness import generator_for
 
-GivenPattern = Literal["none", "first", "prefix", "first_and_last", "random", "region"]
+GivenPattern = Literal["none", "first", "prefix", "first_and_last", "random", "region", "each"]
 
 # Streams beside those of noise, timesteps and condition dropout.
 _PATTERNS, _FRAMES, _VALIDATION = 3, 4, 5
@@ -27,15 +29,24 @@ class GivenFrames:
     Attributes:
         given: bool `(batch, frames)`, or `(batch, frames, rows, columns)` over patches where regions are learned.
         noise_std: `(batch,)`, the spread of the noise on what is given.
+        levels: `(batch, frames)`, the timesteps of samples whose rows have their own, NaN for the others; None where
+            there are none.
+        relative: whether `levels` are parts of a sample's timestep.
     """
 
     given: torch.Tensor
     noise_std: torch.Tensor
+    levels: torch.Tensor | None = None
+    relative: bool = False
 
     def timesteps(self, timestep: torch.Tensor) -> torch.Tensor:
         """`timestep` `(batch,)` where something is generated, 0 where it is given; shaped like `given`."""
         spread = timestep.reshape(-1, *[1] * (self.given.ndim - 1))
-        return torch.where(self.given.to(timestep.device), 0.0, spread)
+        timesteps = torch.where(self.given.to(timestep.device), 0.0, spread)
+        if self.levels is None:
+            return timesteps
+        levels = self.levels.to(timestep).reshape(*self.levels.shape, *[1] * (self.given.ndim - 2))
+        return torch.where(levels.isnan(), timesteps, levels * spread if self.relative else levels)
 
     def noised(self, clips: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Clips `(batch, frames, channels, height, width)` with a little of `noise` on what is given.
@@ -61,7 +72,7 @@ class GivenFramesSampler:
         shares: pattern → share of the samples. "none" gives nothing (text to video), "first" the first frame (image
             to video), "prefix" 1 to `max_prefix_frames` frames (continuation), "first_and_last" both ends
             (interpolation), "random" some of the frames, "region" all but a rectangle of patches through the whole
-            clip (inpainting). They must sum to 1.
+            clip (inpainting), "each" gives nothing, and every row its own timestep. They must sum to 1.
         max_prefix_frames: the longest prefix; None for half the clip.
         max_noise_std: given values get noise of a spread drawn for each sample between 0 and this.
 
@@ -87,6 +98,17 @@ class GivenFramesSampler:
         self.shares = {name: float(share) for name, share in shares.items() if share > 0}
         self.max_prefix_frames = max_prefix_frames
         self.max_noise_std = max_noise_std
+        self.row_frames = 1
+        self.draw_timesteps: Callable[..., torch.Tensor] | None = None
+
+    def for_model(self, *, row_frames: int, draw_timesteps: Callable[..., torch.Tensor]) -> "GivenFramesSampler":
+        """Say how the model's timesteps are drawn, and how many frames share one in the pattern "each".
+
+        Args:
+            draw_timesteps: `(count, generator=…)` → `(count,)`.
+        """
+        self.row_frames, self.draw_timesteps = row_frames, draw_timesteps
+        return self
 
     @property
     def patterns(self) -> list[str]:
@@ -107,18 +129,22 @@ class GivenFramesSampler:
             grid: frames of a clip (not patches of frames), rows and columns of its patches.
         """
         uniform = stratified_uniform(global_batch_size, generator=generator_for(seed, step, _PATTERNS))
-        given, stds = [], []
+        given, stds, levels = [], [], []
         for position in positions:
             generator = generator_for(seed, step, _FRAMES, position)
             pattern = self._pattern_at(float(uniform[position % global_batch_size]))
             given.append(self._draw_one(pattern, grid, generator))
             stds.append(torch.rand((), generator=generator) * self.max_noise_std)
-        return GivenFrames(torch.stack(given), torch.stack(stds))
+            levels.append(self._levels(grid[0], generator) if pattern == "each" else torch.full(grid[:1], torch.nan))
+        return GivenFrames(
+            torch.stack(given), torch.stack(stds), torch.stack(levels) if "each" in self.shares else None
+        )
 
     def fixed(self, pattern: str, grid: tuple[int, int, int], *, positions: Sequence[int]) -> GivenFrames:
         """One pattern for the clips at `positions` of the validation set, the same at every evaluation, clean.
 
-        The prefix is the longest; frames and regions that training draws are drawn from the position.
+        The prefix is the longest; frames and regions that training draws are drawn from the position. Of "each" every
+        row has a part of the evaluation's timestep.
         """
         given = []
         for position in positions:
@@ -126,7 +152,12 @@ class GivenFramesSampler:
                 given.append(self._spread(torch.arange(grid[0]) < self._longest_prefix(grid[0]), grid))
             else:
                 given.append(self._draw_one(pattern, grid, generator_for(_VALIDATION, position)))
-        return GivenFrames(torch.stack(given), torch.zeros(len(given)))
+        levels = None
+        if pattern == "each":
+            rows = -(-grid[0] // self.row_frames)
+            parts = [1 - torch.rand(rows, generator=generator_for(_VALIDATION, position)) for position in positions]
+            levels = torch.stack([self._over_frames(part, grid[0]) for part in parts])
+        return GivenFrames(torch.stack(given), torch.zeros(len(given)), levels, relative=True)
 
     def _pattern_at(self, uniform: float) -> str:
         total = 0.0
@@ -139,7 +170,7 @@ class GivenFramesSampler:
     def _draw_one(self, pattern: str, grid: tuple[int, int, int], generator: torch.Generator) -> torch.Tensor:
         frames, rows, columns = grid
         given = torch.zeros(frames, dtype=torch.bool)
-        if pattern == "none":
+        if pattern in ("none", "each"):
             return self._spread(given, grid)
         if pattern == "region":
             inpainted = torch.zeros(grid, dtype=torch.bool)
@@ -160,6 +191,14 @@ class GivenFramesSampler:
         else:
             given[torch.randperm(frames, generator=generator)[: _between(1, frames - 1, generator)]] = True
         return self._spread(given, grid)
+
+    def _levels(self, frames: int, generator: torch.Generator) -> torch.Tensor:
+        if self.draw_timesteps is None:
+            raise ValueError('the pattern "each" draws timesteps: call for_model first.')
+        return self._over_frames(self.draw_timesteps(-(-frames // self.row_frames), generator=generator), frames)
+
+    def _over_frames(self, rows: torch.Tensor, frames: int) -> torch.Tensor:
+        return rows.repeat_interleave(self.row_frames)[:frames]
 
     def _longest_prefix(self, frames: int) -> int:
         longest = frames // 2 if self.max_prefix_frames is None else self.max_prefix_frames

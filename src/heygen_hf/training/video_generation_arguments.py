@@ -18,7 +18,7 @@ class VideoGenerationTrainingArguments(BaseTrainingArguments):
             larger size then make smaller batches. For data with buckets.
         max_eval_clips: at most so many validation clips per evaluation; None for all.
         given_frames: pattern → share of the samples that are learned with some of their frames given: "none", "first",
-            "prefix", "first_and_last", "random", "region" (see `GivenFramesSampler`), as
+            "prefix", "first_and_last", "random", "region", "each" (see `GivenFramesSampler`), as
             `{none: 0.5, first: 0.25, prefix: 0.25}`. None gives nothing. Validation adds `eval_loss_given_<pattern>`.
         given_prefix_frames: the longest prefix, in frames (latent frames with an autoencoder); None for half the clip.
         given_noise: given frames get noise of a standard deviation up to this, for robustness against frames that the

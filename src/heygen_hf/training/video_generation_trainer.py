@@ -51,6 +51,10 @@ class VideoGenerationTrainer(BaseTrainer):
         self.generator_config = model.config
         self.objective = model.objective
         self.given_frames = args.build_given_frames()
+        if self.given_frames is not None:
+            # Rows of one block are denoised together.
+            row_frames = model.config.patch_size[0] * (model.config.attention_block or 1)
+            self.given_frames.for_model(row_frames=row_frames, draw_timesteps=self.objective.draw_timesteps)
         patterns = [] if self.given_frames is None else self.given_frames.patterns
         if patterns:
             model.config.given_frame_patterns = patterns
