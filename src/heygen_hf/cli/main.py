@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from heygen_hf.cli.data import data_app
+from heygen_hf.cli.distill import distill
 from heygen_hf.cli.doctor import doctor
 from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
@@ -54,6 +55,7 @@ app.add_typer(data_app, name="data")
 app.command()(doctor)
 app.command()(plan)
 app.command()(train)
+app.command()(distill)
 app.command()(generate)
 app.command()(evaluate)
 

@@ -30,11 +30,12 @@ from heygen_hf.tasks.recipe_values import (
     plain,
     unknown_key,
 )
-from heygen_hf.tasks.recipe_yaml import RecipeError, RecipeValues, dump_yaml, read_recipe_values
+from heygen_hf.tasks.recipe_yaml import RecipeError, RecipeValues, dump_yaml, lay_overrides, read_recipe_values
 from heygen_hf.tasks.registry import TASKS, task_module
 
 SECTION_NAMES = (
     "model",
+    "audio",
     "data",
     "processor",
     "training",
@@ -43,6 +44,7 @@ SECTION_NAMES = (
     "peft",
     "hub",
     "search",
+    "distillation",
 )
 
 # What a recipe must not say in `training`, because it is said elsewhere; and where.
@@ -73,6 +75,7 @@ class Recipe:
     output_dir: Path
     seed: int
     model: Any = None
+    audio: Any = None
     data: Any = None
     processor: Any = None
     training: Any = None
@@ -81,6 +84,7 @@ class Recipe:
     peft: Any = None
     hub: Any = None
     search: Any = None
+    distillation: Any = None
     path: Path = field(compare=False)
 
     @property
@@ -111,7 +115,22 @@ def load_recipe(
             one that is needed is missing.
     """
     path = Path(path)
-    gathered = read_recipe_values(path, overrides)
+    return _built(read_recipe_values(path, overrides), path, sections)
+
+
+def recipe_of_values(values: dict[str, Any], overrides: Sequence[str] = (), *, path: str | Path) -> Recipe:
+    """A recipe of plain values, with `overrides` laid over it, as if it had been read from `path`.
+
+    Raises:
+        RecipeError: as for `load_recipe`.
+    """
+    gathered = RecipeValues(source=str(path))
+    gathered.merge(values, source=str(path))
+    lay_overrides(gathered, overrides)
+    return _built(gathered, Path(path), None)
+
+
+def _built(gathered: RecipeValues, path: Path, sections: Mapping[str, Any] | None) -> Recipe:
     try:
         return _build(gathered, path, sections)
     except ValueMismatchError as mismatch:

@@ -41,11 +41,13 @@ def evaluate_recipe_run(
     task = load_recipe(folder.recipe).task
     options = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit, "seed": seed}
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if given and task != "text_to_video":
-        raise ValueError(f"{', '.join(given)} are of generated videos, and {run} is a run of {task}; leave them out.")
     evaluate = task_module(task).evaluate
+    known = inspect.signature(evaluate).parameters
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: a run of {task} is measured without; leave it out.")
     if overrides:
-        if "overrides" not in inspect.signature(evaluate).parameters:
+        if "overrides" not in known:
             raise ValueError(f"{overrides[0]}: a run of {task} is measured with its own recipe; leave it out.")
         given["overrides"] = list(overrides)
     return evaluate(run, output=output, **given)

@@ -111,10 +111,15 @@ def read_recipe_values(path: Path, overrides: Sequence[str]) -> RecipeValues:
     gathered = RecipeValues(source=str(path))
     for file, values in reversed(_with_bases(path)):
         gathered.merge(values, source=str(file))
+    lay_overrides(gathered, overrides)
+    return gathered
+
+
+def lay_overrides(gathered: RecipeValues, overrides: Sequence[str]) -> None:
+    """Lay each `section.key=value` over the values."""
     for override in overrides:
         source = f"override {override!r}"
         gathered.merge(_parse_override(override, below=gathered.values, source=source), source=source)
-    return gathered
 
 
 def _with_bases(path: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -8,6 +8,8 @@ from types import ModuleType
 # and cache(recipe, *, verify, delete_superseded)
 TASKS: dict[str, str] = {
     "text_to_video": "heygen_hf.tasks.text_to_video",
+    "audio_to_video": "heygen_hf.tasks.audio_to_video",
+    "distillation": "heygen_hf.tasks.distillation",
     "video_autoencoder": "heygen_hf.tasks.video_autoencoder",
     "video_classification": "heygen_hf.tasks.video_classification",
     "video_text_retrieval": "heygen_hf.tasks.multimodal.retrieval",

@@ -24,7 +24,7 @@ def check_same_recipe(
     before, now = with_defaults(load_recipe(folder.recipe)).to_dict(), with_defaults(recipe).to_dict()
     changed = [
         f"{section}.{key}"
-        for section in ("model", "data", "processor", "peft")
+        for section in ("model", "audio", "data", "processor", "peft", "distillation")
         for key in sorted(before.get(section, {}).keys() | now.get(section, {}).keys())
         if before.get(section, {}).get(key) != now.get(section, {}).get(key)
     ]

@@ -9,7 +9,7 @@ from heygen_hf.training.video_generation_arguments import VideoGenerationTrainin
 class DistillationTrainingArguments(VideoGenerationTrainingArguments):
     """[`VideoGenerationTrainingArguments`] for a student that samples in few steps.
 
-    Defaults that differ from them: `max_steps` 1000, `per_device_train_batch_size` 16, `muon_learning_rate` 1e-3,
+    Defaults that differ from them: `max_steps` 200, `per_device_train_batch_size` 16, `muon_learning_rate` 1e-3,
     `learning_rate` 5e-4, `warmup_steps` 20, `linear_decay_share` 0.7, `weight_decay` 0.0, `ema_decay` 0.99,
     `max_eval_clips` 64. `eval_timesteps` are the student's own.
 
@@ -20,7 +20,7 @@ class DistillationTrainingArguments(VideoGenerationTrainingArguments):
             sampled without.
     """
 
-    max_steps: int = 1000
+    max_steps: int = 200
     per_device_train_batch_size: int = 16
     learning_rate: float = 5e-4
     muon_learning_rate: float = 1e-3
@@ -32,7 +32,7 @@ class DistillationTrainingArguments(VideoGenerationTrainingArguments):
 
     to_steps: int = 4
     teacher_steps: int = 20
-    teacher_guidance_scale: float = 1.0
+    teacher_guidance_scale: float | dict[str, float] = 1.0
 
     def __post_init__(self) -> None:
         if self.to_steps < 1:

@@ -48,7 +48,12 @@ class Teacher:
     """
 
     def __init__(
-        self, transformer: VideoTransformerModel, *, to_steps: int, teacher_steps: int, guidance_scale: float
+        self,
+        transformer: VideoTransformerModel,
+        *,
+        to_steps: int,
+        teacher_steps: int,
+        guidance_scale: float | dict[str, float],
     ) -> None:
         if transformer.config.prediction_type == "noise":
             raise ValueError(

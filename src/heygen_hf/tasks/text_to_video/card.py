@@ -1,9 +1,9 @@
 """The facts of a text-to-video run, and the model card written from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from heygen_hf.hub import CardFacts, SampleImage, attribute_metrics, write_card
+from heygen_hf.hub import CardFacts, MetricResult, SampleImage, attribute_metrics, write_card
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_facts import training_facts
@@ -11,7 +11,7 @@ from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.recipe import with_defaults
 from heygen_hf.training import VideoGenerationTrainer
 
-_GROUP_NAMES = {"seen": "combinations seen in training", "unseen": "combinations never seen in training"}
+GROUP_NAMES = {"seen": "combinations seen in training", "unseen": "combinations never seen in training"}
 
 
 def run_facts(
@@ -30,15 +30,26 @@ def run_facts(
     return {**facts, "prompts": list(prompts), "label_columns": recipe.data.label_columns}
 
 
-def write_run_card(folder: RunFolder, recipe: Recipe) -> None:
-    """Write `README.md` from `run.json`, `metrics.json` and the samples; what is missing is said to be unknown."""
+def write_run_card(
+    folder: RunFolder,
+    recipe: Recipe,
+    *,
+    with_defaults: Callable[[Recipe], Recipe] = with_defaults,
+    more_metrics: Sequence[MetricResult] = (),
+) -> None:
+    """Write `README.md` from `run.json`, `metrics.json` and the samples; what is missing is said to be unknown.
+
+    Args:
+        with_defaults: writes the task's defaults into the recipe.
+        more_metrics: stand below the run's own.
+    """
     facts, metrics = read_json(folder.facts), read_json(folder.metrics)
     reports = facts.get("reports", {})
     skipped = [row for report in reports.values() for row in report["skipped"]]
     measured = []
     if "attribute_accuracy" in metrics:
         measured = attribute_metrics(
-            metrics["attribute_accuracy"], metrics["attribute_accuracy_real"], group_names=_GROUP_NAMES
+            metrics["attribute_accuracy"], metrics["attribute_accuracy_real"], group_names=GROUP_NAMES
         )
     strips = folder.samples / "samples.png"
     samples = []
@@ -65,7 +76,7 @@ def write_run_card(folder: RunFolder, recipe: Recipe) -> None:
             steps=facts.get("steps"),
             samples_seen=facts.get("samples_seen"),
             versions=facts.get("versions", {}),
-            metrics=measured,
+            metrics=[*measured, *more_metrics],
             metrics_file="metrics.json" if metrics else None,
             validation_loss=facts.get("validation_loss"),
             samples=samples,

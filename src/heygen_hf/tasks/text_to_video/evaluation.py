@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.table import Table
 
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attribute_judges
+from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.recipe import Recipe, load_recipe
@@ -91,7 +93,7 @@ def evaluate_run(
     if data is None:
         data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
     columns = recipe.data.label_columns
-    judges = _judges(folder, recipe, data=data, processor=processor)
+    judges = run_judges(folder, recipe, data=data, processor=processor)
 
     # 1. Generated videos.
     prompts = evaluation_prompts(
@@ -103,19 +105,8 @@ def evaluate_run(
     if limit is not None and limit < len(prompts):
         prompts = [prompts[i * len(prompts) // limit] for i in range(limit)]
     first_seed = section.seed if seed is None else seed
-    videos = sample_videos(
-        pipeline,
-        [prompt.text for prompt in prompts],
-        seeds=[first_seed + i for i in range(len(prompts))],
-        batch_size=recipe.generation.batch_size,
-        precision=recipe.training.get("precision", "auto"),
-        description="generating for evaluation",
-    )
-    generated = attribute_accuracy(
-        judges.predict(videos * 2 - 1),
-        {column: [prompt.labels[column] for prompt in prompts] for column in columns},
-        groups=[prompt.group for prompt in prompts],
-    )
+    videos = prompt_videos(pipeline, prompts, recipe=recipe, first_seed=first_seed)
+    generated = judge_videos(judges, videos, prompts, columns=columns)
 
     # 2. The same measure on real clips: what a perfect generator would score.
     real = _judge_real_clips(judges, data, columns, processor=processor)
@@ -150,6 +141,37 @@ def evaluate_run(
     return metrics
 
 
+def prompt_videos(
+    pipeline: VideoGenerationPipeline,
+    prompts: Sequence[EvaluationPrompt],
+    *,
+    recipe: Recipe,
+    first_seed: int,
+    **options: Any,
+) -> torch.Tensor:
+    """A video for each prompt, the i-th with seed `first_seed` + i; the options are the pipeline's."""
+    return sample_videos(
+        pipeline,
+        [prompt.text for prompt in prompts],
+        seeds=[first_seed + i for i in range(len(prompts))],
+        batch_size=recipe.generation.batch_size,
+        precision=recipe.training.get("precision", "auto"),
+        description="generating for evaluation",
+        **options,
+    )
+
+
+def judge_videos(
+    judges: AttributeJudges, videos: torch.Tensor, prompts: Sequence[EvaluationPrompt], *, columns: Sequence[str]
+) -> dict[str, Any]:
+    """How often the judges find in the videos what the prompts say."""
+    return attribute_accuracy(
+        judges.predict(videos * 2 - 1),
+        {column: [prompt.labels[column] for prompt in prompts] for column in columns},
+        groups=[prompt.group for prompt in prompts],
+    )
+
+
 def evaluation_prompts(
     data: PreparedData, columns: Sequence[str], *, per_unseen: int, per_seen: int
 ) -> list[EvaluationPrompt]:
@@ -173,7 +195,7 @@ def _combinations(clips: VideoClipDataset, columns: Sequence[str]) -> list[tuple
     return list(zip(*(map(str, clips.labels[column]) for column in columns), strict=True))
 
 
-def _judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
+def run_judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
     """The run's judges, trained on its real clips the first time."""
     # The index is written last: without it the judges are half there.
     if (folder.judges / "judges.json").is_file():

@@ -1,0 +1,7 @@
+"""Few steps: a student learns in some what a finished run samples in many; `story.py` reads from top to bottom."""
+
+from heygen_hf.tasks.distillation.measuring import evaluate
+from heygen_hf.tasks.distillation.recipe import SECTIONS
+from heygen_hf.tasks.distillation.story import distill, run
+
+__all__ = ["SECTIONS", "distill", "evaluate", "run"]

@@ -1,0 +1,208 @@
+"""What the student makes of its prompts in few steps, beside what the model behind it makes in many."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from heygen_hf.hub import MetricResult, attribute_metrics
+from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData, prepare_data
+from heygen_hf.tasks.distillation.recipe import with_defaults
+from heygen_hf.tasks.recipe import Recipe, load_recipe
+from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
+from heygen_hf.tasks.text_to_video.card import GROUP_NAMES, write_run_card
+from heygen_hf.tasks.text_to_video.evaluation import (
+    evaluate_run,
+    evaluation_prompts,
+    judge_videos,
+    prompt_videos,
+    run_judges,
+)
+from heygen_hf.tasks.video_files import load_pipeline
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    num_videos_per_prompt: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    output: str | Path | None = None,
+) -> dict[str, Any]:
+    """Measure a finished student anew, and the model that it is compared with: `heygen-hf evaluate RUN`.
+
+    The arguments are those of `text_to_video.evaluate`.
+
+    Raises:
+        ValueError: no finished run there, or a recipe without label columns.
+    """
+    folder = RunFolder(Path(run))
+    folder.require_export()
+    recipe = load_recipe(folder.recipe)
+    if not recipe.data.label_columns:
+        raise ValueError(
+            "there is nothing to judge by: the recipe has no data.label_columns. Name the label columns of the clips."
+        )
+    if output is None and (limit is not None or num_videos_per_prompt is not None):
+        output = folder.judges.parent / "partial.json"
+    metrics = measure(
+        folder,
+        recipe,
+        videos_per_combination=num_videos_per_prompt,
+        limit=limit,
+        seed=seed,
+        output=None if output is None else Path(output),
+    )
+    if output is None:
+        write_student_card(folder, recipe)
+    return metrics
+
+
+def measure(
+    folder: RunFolder,
+    recipe: Recipe,
+    *,
+    data: PreparedData | None = None,
+    videos_per_combination: int | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Judge the student's videos and the other model's under the same seeds, print both, write the JSON."""
+    _take_over_judges(folder, recipe)
+    if data is None:
+        processor = VideoProcessor.from_pretrained(str(folder.path / "processor"))
+        data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
+    options: dict[str, Any] = {"videos_per_combination": videos_per_combination, "limit": limit, "seed": seed}
+    metrics = evaluate_run(folder, recipe, data=data, output=output, **options)
+    if recipe.distillation.compare_steps:
+        metrics["compared_with"] = _compare(folder, recipe, data=data, **options)
+        write_json(output or folder.metrics, metrics)
+        print_comparison(metrics)
+    return metrics
+
+
+def _compare(
+    folder: RunFolder,
+    recipe: Recipe,
+    *,
+    data: PreparedData,
+    videos_per_combination: int | None,
+    limit: int | None,
+    seed: int | None,
+) -> dict[str, Any]:
+    """The other model's figures at many steps, and at as few as the student's: what it can do undistilled.
+
+    `distance` is the root mean square distance of pixels in [0, 1] to the video of many steps from the same noise.
+    """
+    section, evaluation = recipe.distillation, recipe.evaluation
+    student, other = load_pipeline(folder.path), load_pipeline(section.compare_with or section.teacher)
+    prompts = evaluation_prompts(
+        data,
+        recipe.data.label_columns,
+        per_unseen=videos_per_combination or evaluation.videos_per_unseen_combination,
+        per_seen=videos_per_combination or evaluation.videos_per_seen_combination,
+    )
+    if limit is not None and limit < len(prompts):
+        prompts = [prompts[i * len(prompts) // limit] for i in range(limit)]
+    judges = run_judges(folder, recipe, data=data, processor=other.processor)
+
+    def videos_of(pipeline: VideoGenerationPipeline, steps: int) -> torch.Tensor:
+        return prompt_videos(
+            pipeline,
+            prompts,
+            recipe=recipe,
+            first_seed=evaluation.seed if seed is None else seed,
+            num_inference_steps=steps,
+        )
+
+    def figures(videos: torch.Tensor) -> dict[str, Any]:
+        return judge_videos(judges, videos, prompts, columns=recipe.data.label_columns)
+
+    many = videos_of(other, section.compare_steps)
+    few, made = videos_of(other, section.to_steps), videos_of(student, section.to_steps)
+    return {
+        "run": Path(section.compare_with or section.teacher).name,
+        "num_inference_steps": section.compare_steps,
+        "guidance_scale": other.config.guidance_scale,
+        "attribute_accuracy": figures(many),
+        "at_few_steps": {"attribute_accuracy": figures(few), "distance": _distance(few, many)},
+        "student": {"distance": _distance(made, many)},
+    }
+
+
+def _distance(videos: torch.Tensor, others: torch.Tensor) -> float:
+    return float((videos - others).square().mean(dim=(1, 2, 3, 4)).sqrt().mean())
+
+
+def _take_over_judges(folder: RunFolder, recipe: Recipe) -> None:
+    """The other model's judges judge the student too: the clips are the same."""
+    other = RunFolder(Path(recipe.distillation.compare_with or recipe.distillation.teacher)).judges
+    if not (folder.judges / "judges.json").is_file() and (other / "judges.json").is_file():
+        shutil.copytree(other, folder.judges, dirs_exist_ok=True)
+
+
+def print_comparison(metrics: dict[str, Any]) -> None:
+    """The student, the other model at as few steps and at many: per label and group."""
+    compared, steps = metrics["compared_with"], metrics["settings"]["num_inference_steps"]
+    few, many = f"{compared['run']}, {steps} steps", f"{compared['run']}, {compared['num_inference_steps']} steps"
+    table = Table(title="Few steps against many, under the same seeds (95 % intervals)")
+    for heading in ("label", "group", f"distilled, {steps} steps", few, many, "distilled less many"):
+        table.add_column(heading)
+    reports = [part["attribute_accuracy"] for part in (metrics, compared["at_few_steps"], compared)]
+    for group in reports[0]["groups"]:
+        columns = [_rows(report["groups"][group]) for report in reports]
+        for label, figure in columns[0].items():
+            points = (figure["accuracy"] - columns[2][label]["accuracy"]) * 100
+            table.add_row(label, group, *(_cell(column[label]) for column in columns), f"{points:+.1f} points")
+    distances = [f"{compared[name]['distance']:.3f}" for name in ("student", "at_few_steps")]
+    table.add_row("distance to many", "all", *distances, "0", "")
+    Console().print(table)
+
+
+def _rows(report: dict[str, Any]) -> dict[str, Any]:
+    return {**report["columns"], "all correct": report["all_columns_correct"]}
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    low, high = figure["interval"]
+    return f"{figure['accuracy']:.1%} [{low:.1%}, {high:.1%}] of {figure['count']}"
+
+
+def write_student_card(folder: RunFolder, recipe: Recipe) -> None:
+    """The card of text to video, with the other model's figures as the baseline."""
+    metrics = read_json(folder.metrics)
+    rows: list[MetricResult] = []
+    if "compared_with" in metrics:
+        compared = metrics["compared_with"]
+        for steps, report in (
+            (compared["num_inference_steps"], compared),
+            (recipe.distillation.to_steps, compared["at_few_steps"]),
+        ):
+            what = f"{compared['run']} at {steps} steps, same seeds"
+            names = {name: f"{text}; {what}" for name, text in GROUP_NAMES.items()}
+            for row in attribute_metrics(report["attribute_accuracy"], group_names=names):
+                rows.append(replace(row, is_baseline=True))
+        note = "root mean square, pixels in [0, 1]; from the same noise"
+        name = f"distance to the {compared['num_inference_steps']} steps' videos"
+        few = f"{compared['run']} at {recipe.distillation.to_steps} steps"
+        distances = ((None, compared["student"]), (few, compared["at_few_steps"]))
+        for group, report in distances:
+            rows.append(
+                MetricResult(
+                    name=name,
+                    value=report["distance"],
+                    group=group,
+                    unit="",
+                    metric_type="rmse",
+                    note=note,
+                    is_baseline=group is not None,
+                )
+            )
+    write_run_card(folder, recipe, with_defaults=with_defaults, more_metrics=rows)

@@ -1,0 +1,115 @@
+"""The teacher: what a finished run says of itself, and the recipe of a student derived from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.tasks.recipe import Recipe, load_recipe, recipe_of_values
+from heygen_hf.tasks.recipe_yaml import read_recipe_values
+from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.video_files import load_pipeline
+
+# Of the teacher's training, what holds for the student's too.
+_INHERITED = (
+    "given_frames",
+    "given_prefix_frames",
+    "given_noise",
+    "precision",
+    "compile_blocks",
+    "per_device_eval_batch_size",
+    "disable_tqdm",
+)
+_TASKS = ("text_to_video", "distillation")
+
+
+@dataclass(frozen=True)
+class TeacherRun:
+    """A finished run that teaches.
+
+    Attributes:
+        folder: its run.
+        recipe: its recipe.
+        pipeline: its exported model.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    pipeline: VideoGenerationPipeline
+
+    @property
+    def is_student(self) -> bool:
+        """Whether it was distilled itself."""
+        return self.recipe.task == "distillation"
+
+    def steps_for(self, to_steps: int, asked: int | None) -> int:
+        """Its steps where the student has `to_steps`.
+
+        Raises:
+            ValueError: a distilled teacher has no such steps.
+        """
+        own = self.pipeline.config.num_inference_steps
+        if not self.is_student:
+            return asked or -(-max(own, 2 * to_steps) // to_steps) * to_steps
+        if own % to_steps or own == to_steps or asked not in (None, own):
+            divisors = [str(n) for n in range(1, own) if own % n == 0]
+            raise ValueError(
+                f"{self.folder.path} was distilled to {own} steps and knows no others: it teaches a student of "
+                f"{' or '.join(divisors) or 'no fewer'} steps, not of {to_steps}"
+                + ("." if asked in (None, own) else f" in {asked} of its own.")
+            )
+        return own
+
+
+def read_recipe(run: str | Path) -> Recipe:
+    """The recipe of a finished run that can teach.
+
+    Raises:
+        ValueError: no finished run there, or one of another task.
+    """
+    folder = RunFolder(Path(run))
+    folder.require_export()
+    if not folder.recipe.is_file():
+        raise ValueError(f"{run} holds a model but no recipe.yaml, so there are no captions to teach by.")
+    recipe = load_recipe(folder.recipe)
+    if recipe.task not in _TASKS:
+        raise ValueError(f"{run} is a run of {recipe.task}; a teacher is one of {' or '.join(_TASKS)}.")
+    return recipe
+
+
+def load_teacher(run: str | Path) -> TeacherRun:
+    """A teacher with its model, on the CPU; errors as in `read_recipe`."""
+    recipe = read_recipe(run)
+    return TeacherRun(RunFolder(Path(run)), recipe, load_pipeline(run, device="cpu"))
+
+
+def student_recipe(
+    run: str | Path, overrides: Sequence[str], *, to_steps: int, output_dir: str | Path | None = None
+) -> Recipe:
+    """The recipe that distills a finished run to `to_steps`: its own data, model and evaluation.
+
+    Raises:
+        ValueError: the run cannot teach.
+        RecipeError: an override that cannot be.
+    """
+    taught = read_recipe(run)
+    path = Path(run)
+    steps = f"{to_steps} step{'s' if to_steps > 1 else ''}"
+    values: dict[str, Any] = read_recipe_values(RunFolder(path).recipe, []).values
+    training = values.get("training") or {}
+    values["training"] = {name: training[name] for name in _INHERITED if name in training}
+    values["task"] = "distillation"
+    values["output_dir"] = str(
+        output_dir or path.with_name(f"{path.name}_{to_steps}_step{'s' if to_steps > 1 else ''}")
+    )
+    values["generation"] = {**(values.get("generation") or {}), "num_inference_steps": to_steps, "guidance_scale": 1.0}
+    section: dict[str, Any] = {"teacher": str(path), "to_steps": to_steps}
+    if taught.task == "distillation":
+        section["compare_steps"] = taught.distillation.compare_steps
+        section["compare_with"] = taught.distillation.compare_with or taught.distillation.teacher
+    values["distillation"] = section
+    hub = values.get("hub")
+    if hub and hub.get("title"):
+        hub["title"] = f"{hub['title'].split(', in ')[0]}, in {steps}"
+    return recipe_of_values(values, overrides, path=RunFolder(path).recipe)
