@@ -1,6 +1,5 @@
 """Text classification: labelled texts → tokenizer → model → accuracy and F1, beside TF-IDF with logistic regression."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
@@ -14,15 +13,16 @@ from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text.class_labels import IGNORED, config_of_classes
 from heygen_hf.tasks.text.classifier_class import classifier_class
+from heygen_hf.tasks.text.classifier_evaluation import ClassifierEvaluationSection
 from heygen_hf.tasks.text.labelled_texts import (
     ClassificationDataSection,
     note_on_texts,
     prepare_labelled_texts,
 )
-from heygen_hf.tasks.text.text_data import text_tokenizer
 from heygen_hf.tasks.text.text_figures import measure_text_classifier, tfidf_baseline
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
 from heygen_hf.tasks.text.text_positions import check_length, most_positions
+from heygen_hf.tasks.text.text_tokenizer import text_tokenizer
 from heygen_hf.tasks.text.text_views import TextViews
 from heygen_hf.training import SupervisedTrainingArguments
 
@@ -41,19 +41,6 @@ print(model.config.id2label[best], shares[best].item())
 """
 
 
-@dataclass(kw_only=True)
-class ClassificationEvaluationSection:
-    """How the final figures are measured.
-
-    Args:
-        batch_size: texts at a time.
-        baseline: also fit TF-IDF with logistic regression on the training texts (some seconds).
-    """
-
-    batch_size: int = 32
-    baseline: bool = True
-
-
 def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """Texts, tokenizer and labels; the model is built when the story asks for it."""
     data, section = recipe.data, dict(recipe.model or {})
@@ -66,7 +53,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     )
     labelled = prepare_labelled_texts(data, seed=recipe.seed, exported=exported)
     class_names = labelled.class_names
-    tokenizer = text_tokenizer(data, labelled.splits, exported=exported, pretrained=pretrained)
+    tokenizer = text_tokenizer(data, lambda: labelled.texts["train"], exported=exported, pretrained=pretrained)
     check_vocabulary(section, tokenizer)
     if model_class is not TextTransformerForSequenceClassification:
         places = most_positions(model_class, pretrained)
@@ -161,7 +148,7 @@ SECTIONS = {
     "model": TextModelSection,
     "data": ClassificationDataSection,
     "training": SupervisedTrainingArguments,
-    "evaluation": ClassificationEvaluationSection,
+    "evaluation": ClassifierEvaluationSection,
     "peft": PeftSection | None,
     "hub": HubSection,
 }

@@ -21,10 +21,10 @@ from heygen_hf.tasks.text.text_data import (
     TextDataSection,
     TextSplits,
     prepare_text_splits,
-    text_tokenizer,
 )
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
 from heygen_hf.tasks.text.text_positions import check_length, most_positions
+from heygen_hf.tasks.text.text_tokenizer import text_tokenizer
 from heygen_hf.training import SupervisedTrainingArguments
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     model_class = causal_model_class(pretrained)
     ours = issubclass(model_class, TextTransformerForCausalLM)
     splits = prepare_text_splits(data, seed=recipe.seed)
-    tokenizer = text_tokenizer(data, splits, exported=exported, pretrained=pretrained)
+    tokenizer = text_tokenizer(data, lambda: splits.texts("train"), exported=exported, pretrained=pretrained)
     check_vocabulary(section, tokenizer)
     held_out = splits.texts("test")
     _check_lengths(recipe, tokenizer, held_out, places=None if ours else most_positions(model_class, pretrained))

@@ -5,12 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
-
 from heygen_hf.data.python_text import load_python_documents
-from heygen_hf.data.text.byte_pairs import build_byte_pair_tokenizer
 from heygen_hf.data.text.repetition import has_words, keep_first_of_each, split_held_out
-from heygen_hf.data.text.tokenization import load_tokenizer
 from heygen_hf.tasks.text.text_files import TextUnit, open_text
 
 if TYPE_CHECKING:
@@ -240,20 +236,3 @@ def _read(
         "skipped": [{"file_name": f"document {number}", "reason": "no text"} for number in empty],
     }
     return opened.select(kept), report
-
-
-def text_tokenizer(
-    data: TextDataSection, splits: TextSplits, *, exported: Path | None = None, pretrained: str | None = None
-) -> PreTrainedTokenizerBase:
-    """The tokenizer of a finished run, the one the recipe names, the pretrained model's, or one made from the text.
-
-    Args:
-        exported: a run's folder, whose tokenizer is then loaded instead of made anew.
-        pretrained: `model.pretrained`, whose tokenizer is taken unless `data.tokenizer` names another.
-    """
-    if exported is not None:
-        return AutoTokenizer.from_pretrained(exported)
-    name = data.tokenizer or pretrained
-    if name is not None:
-        return load_tokenizer(name, ())
-    return build_byte_pair_tokenizer(splits.texts("train"), vocab_size_limit=data.vocab_size_limit)

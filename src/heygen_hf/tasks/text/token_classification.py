@@ -1,14 +1,10 @@
 """Token classification: labelled words → tokenizer → model → F1 of labels or entities, beside what words say alone."""
 
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-from transformers import AutoModelForTokenClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForTokenClassification, PreTrainedModel
 
 from heygen_hf.data.text import TextCollator
-from heygen_hf.data.text.byte_pairs import build_byte_pair_tokenizer
-from heygen_hf.data.text.tokenization import load_tokenizer
 from heygen_hf.evaluation.text_metrics import best_classes, token_classification_metrics
 from heygen_hf.models.text_transformer import TextTransformerForTokenClassification
 from heygen_hf.tasks.adapters import PeftSection, base_loading_options
@@ -16,15 +12,16 @@ from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text.class_labels import config_of_classes
 from heygen_hf.tasks.text.classifier_class import classifier_class
+from heygen_hf.tasks.text.classifier_evaluation import ClassifierEvaluationSection
 from heygen_hf.tasks.text.labelled_words import (
     PYTHON_SOURCE,
-    LabelledWords,
     TokenDataSection,
     prepare_labelled_words,
 )
 from heygen_hf.tasks.text.row_lengths import cut_rows
 from heygen_hf.tasks.text.text_model import TextModelSection, build_text_model, check_vocabulary
 from heygen_hf.tasks.text.text_positions import check_length, most_positions
+from heygen_hf.tasks.text.text_tokenizer import text_tokenizer
 from heygen_hf.tasks.text.token_figures import measure_token_classifier
 from heygen_hf.training import SupervisedTrainingArguments
 
@@ -44,19 +41,6 @@ print([(word, model.config.id2label[best[first_tokens[number]]]) for number, wor
 """
 
 
-@dataclass(kw_only=True)
-class TokenEvaluationSection:
-    """How the final figures are measured.
-
-    Args:
-        batch_size: rows at a time.
-        baseline: also measure what the most frequent label of each word gives.
-    """
-
-    batch_size: int = 32
-    baseline: bool = True
-
-
 def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     """Words, tokenizer and labels; the model is built when the story asks for it."""
     data, section = recipe.data, dict(recipe.model or {})
@@ -65,7 +49,12 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         TextTransformerForTokenClassification, AutoModelForTokenClassification, pretrained, does="labels tokens"
     )
     words = prepare_labelled_words(data, seed=recipe.seed, exported=exported)
-    tokenizer = _tokenizer(data, words, exported=exported, pretrained=pretrained)
+    tokenizer = text_tokenizer(data, words.training_words, exported=exported, pretrained=pretrained)
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"the tokenizer {data.tokenizer or pretrained} cannot say which word a token is of; use one with a fast "
+            "version (tokenizer.json)"
+        )
     check_vocabulary(section, tokenizer)
     if is_main:
         used = {split: f"{len(rows):,} rows" for split, rows in words.splits.items()}
@@ -136,31 +125,13 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
     )
 
 
-def _tokenizer(
-    data: TokenDataSection, words: LabelledWords, *, exported: Path | None, pretrained: str | None
-) -> PreTrainedTokenizerBase:
-    if exported is not None:
-        tokenizer = AutoTokenizer.from_pretrained(exported)
-    elif data.tokenizer or pretrained:
-        tokenizer = load_tokenizer(data.tokenizer or pretrained, ())
-    else:
-        train = chain.from_iterable(row["words"] for row in words.splits["train"])
-        return build_byte_pair_tokenizer(train, vocab_size_limit=data.vocab_size_limit)
-    if not tokenizer.is_fast:
-        raise ValueError(
-            f"the tokenizer {data.tokenizer or pretrained} cannot say which word a token is of; use one with a fast "
-            "version (tokenizer.json)"
-        )
-    return tokenizer
-
-
 TASK = ModelTask(name="token_classification", build=build, pipeline_tag="token-classification")
 run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
 SECTIONS = {
     "model": TextModelSection,
     "data": TokenDataSection,
     "training": SupervisedTrainingArguments,
-    "evaluation": TokenEvaluationSection,
+    "evaluation": ClassifierEvaluationSection,
     "peft": PeftSection | None,
     "hub": HubSection,
 }
