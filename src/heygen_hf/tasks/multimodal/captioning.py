@@ -12,9 +12,9 @@ from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
 from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts, share_figure
+from heygen_hf.tasks.multimodal.collator import FusionCollator
 from heygen_hf.tasks.multimodal.combinations import groups_of
 from heygen_hf.tasks.multimodal.data import (
-    FusionCollator,
     FusionData,
     MultimodalDataSection,
     check_modalities,

@@ -1,20 +1,19 @@
 """The `data` section of tasks that join modalities, and what becomes of it: clips, sound, recordings, captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from heygen_hf.data import DataReport, StreamedClipDataset, VideoClipDataset, VideoTextCollator
-from heygen_hf.data.clips.stacking import pad_audio
+from heygen_hf.data import DataReport, StreamedClipDataset, VideoClipDataset
 from heygen_hf.data.recordings import RecordingDataset, find_recordings, prepare_recordings, split_recordings
 from heygen_hf.data.text import load_tokenizer
 from heygen_hf.models.multimodal_fusion import check_no_empty_modality
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import DataSection, prepare_data
+from heygen_hf.tasks.multimodal.collator import FusionCollator
 from heygen_hf.tasks.multimodal.model import modalities_of, text_encoder_names
 from heygen_hf.tasks.multimodal.samples import FusionSamples
 from heygen_hf.tasks.recipe import Recipe
@@ -190,50 +189,6 @@ def open_tokenizer(recipe: Recipe, captions: Sequence[str], *, exported: Path | 
     tokenizer = load_tokenizer(next(filter(None, names), None), captions)
     tokenizer.model_max_length = min(tokenizer.model_max_length, recipe.data.max_caption_tokens)
     return tokenizer
-
-
-class FusionCollator:
-    """From samples to the keyword arguments of a fusion network: what is missing is masked.
-
-    Args:
-        processor: normalises frames.
-        tokenizer: None where the model reads no text.
-        label_columns: column → class names; the batch then has `labels`, `(batch, columns)`, with -100 for a value that
-            is none of them, or where a sample's `unasked` names the column.
-    """
-
-    def __init__(
-        self,
-        processor: VideoProcessor,
-        tokenizer: PreTrainedTokenizerBase | None,
-        *,
-        label_columns: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
-        self._number_of = {
-            column: {name: number for number, name in enumerate(names)}
-            for column, names in (label_columns or {}).items()
-        }
-        max_length = None if tokenizer is None else tokenizer.model_max_length
-        self._collate_clips = VideoTextCollator(processor, tokenizer, max_length=max_length, allow_missing=True)
-
-    def __call__(self, items: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
-        if "text" in items[0]:  # a caption that says nothing is a missing one
-            items = [{**item, "text": item["text"] if (item["text"] or "").strip() else None} for item in items]
-        if "frames" in items[0]:
-            batch = self._collate_clips(items)
-        else:
-            values, mask = pad_audio(items)
-            batch = {"audio_values": values, "audio_attention_mask": mask}
-        if self._number_of:
-            batch["labels"] = torch.tensor([self._numbers(item) for item in items])
-        return batch
-
-    def _numbers(self, item: Mapping[str, Any]) -> list[int]:
-        unasked = item.get("unasked", ())
-        return [
-            -100 if column in unasked else numbers.get(str(item[column]), -100)
-            for column, numbers in self._number_of.items()
-        ]
 
 
 def check_modalities(recipe: Recipe, data: FusionData, collate: FusionCollator) -> None:

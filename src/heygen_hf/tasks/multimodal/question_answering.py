@@ -15,8 +15,8 @@ from heygen_hf.models.multimodal_fusion import MultimodalFusionForQuestionAnswer
 from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
 from heygen_hf.tasks.multimodal.answer_figures import measure_answers
+from heygen_hf.tasks.multimodal.collator import FusionCollator
 from heygen_hf.tasks.multimodal.data import (
-    FusionCollator,
     FusionData,
     MultimodalDataSection,
     check_modalities,
