@@ -1,31 +1,19 @@
 """What every trainer here does: data in an order of its own, averaged weights, checkpoints that survive a kill."""
 
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import gather_object
-from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Trainer
-from transformers.trainer_utils import rotate_checkpoints
 
 from heygen_hf.data.loading import ClipLoader, take_problems
 from heygen_hf.training.base_arguments import BaseTrainingArguments
 from heygen_hf.training.block_compilation import compile_blocks
 from heygen_hf.training.callbacks import SetDataEpoch, UpdateAverage
-from heygen_hf.training.checkpoints import (
-    STAGING,
-    check_same_architecture,
-    checkpoint_problem,
-    publish_checkpoint,
-)
+from heygen_hf.training.checkpointing_trainer import CheckpointingTrainer
 from heygen_hf.training.ema import ExponentialMovingAverage
 from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
@@ -34,10 +22,8 @@ from heygen_hf.training.randomness import positions_in_global_batch
 from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
 from heygen_hf.training.throughput import ThroughputMeter
 
-EMA_FILE = "ema.safetensors"
 
-
-class BaseTrainer(Trainer):
+class BaseTrainer(CheckpointingTrainer):
     """`Trainer` with what every objective here wants; an objective's own trainer adds the rest.
 
     - The order of the data is a function of (seed, epoch), dealt to the processes here and not by Accelerate.
@@ -54,8 +40,7 @@ class BaseTrainer(Trainer):
 
     def __init__(self, model: nn.Module, args: BaseTrainingArguments, **options: Any) -> None:
         self.throughput = ThroughputMeter()
-        self.ema: ExponentialMovingAverage | None = None
-        self._checkpoint_root: str | None = None
+        self.ema = None
         self._loader: ClipLoader | None = None
         self._micro_step, self._last_step = 0, -1
         self.replaced_clips: dict[str, str] = {}
@@ -238,68 +223,3 @@ class BaseTrainer(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         with self.throughput.paused(), self.ema_weights():
             return super().evaluate(*args, **kwargs)
-
-    # Checkpoints.
-
-    def _get_output_dir(self, trial: Any) -> str:
-        return self._checkpoint_root or super()._get_output_dir(trial)
-
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Trainer's checkpoint and the EMA, written beside the others and renamed when whole."""
-        root = Path(super()._get_output_dir(trial))
-        name = f"checkpoint-{self.state.global_step}"
-        staging = root / STAGING
-        with self.throughput.paused():
-            if self.state.best_global_step:
-                self.state.best_model_checkpoint = str(root / f"checkpoint-{self.state.best_global_step}")
-            self._checkpoint_root = str(staging)
-            try:
-                if self.args.should_save and staging.exists():
-                    # Of a save that a kill interrupted.
-                    shutil.rmtree(staging)
-                self.accelerator.wait_for_everyone()
-                super()._save_checkpoint(model, trial)
-                self._checkpoint_root = None
-                self.accelerator.wait_for_everyone()
-                if self.args.should_save:
-                    self._finish_checkpoint(staging / name, root / name)
-            # A full disk is an OSError to us, a RuntimeError to torch and an error of its own to safetensors.
-            except (OSError, RuntimeError, SafetensorError) as error:
-                raise ValueError(
-                    f"saving {name} failed ({error}); the previous checkpoint is untouched. Free some space, then "
-                    "continue with --resume auto."
-                ) from error
-            finally:
-                self._checkpoint_root = None
-            if self.args.should_save:
-                rotate_checkpoints(
-                    output_dir=str(root),
-                    save_total_limit=self.args.save_total_limit,
-                    best_model_checkpoint=self.state.best_model_checkpoint,
-                    use_mtime=False,
-                )
-            self.accelerator.wait_for_everyone()
-
-    def _finish_checkpoint(self, staged: Path, final: Path) -> None:
-        if self.ema is not None:
-            self.ema.save(staged / EMA_FILE)
-        # Trainer pickles its arguments; a checkpoint of ours holds no pickle that is read back as objects.
-        (staged / "training_args.bin").unlink(missing_ok=True)
-        (staged / "training_args.json").write_text(json.dumps(self.args.to_sanitized_dict(), indent=1))
-        publish_checkpoint(staged, final)
-        staged.parent.rmdir()
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        problem = checkpoint_problem(Path(resume_from_checkpoint))
-        if problem is not None:
-            raise ValueError(f"cannot resume from {os.path.basename(resume_from_checkpoint)}: {problem}.")
-        check_same_architecture(Path(resume_from_checkpoint), self.model.config)
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-        if self.ema is not None:
-            self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
-
-    def _load_best_model(self) -> None:
-        """The best checkpoint's weights, and its average with them."""
-        super()._load_best_model()
-        if self.ema is not None:
-            self.ema.load(Path(self.state.best_model_checkpoint) / EMA_FILE)
