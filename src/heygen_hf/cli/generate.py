@@ -13,6 +13,9 @@ def generate(
     image: Annotated[list[Path] | None, typer.Option(help="The first frame; one for all, or one a prompt.")] = None,
     last_image: Annotated[list[Path] | None, typer.Option(help="The last frame; likewise.")] = None,
     video: Annotated[list[Path] | None, typer.Option(help="A clip to go on from; likewise.")] = None,
+    audio: Annotated[
+        list[Path] | None, typer.Option(help="A recording that the video follows and carries; likewise.")
+    ] = None,
     mask: Annotated[Path | None, typer.Option(help="A picture, white where --video is generated anew.")] = None,
     num_videos: Annotated[int, typer.Option(help="Videos for each prompt.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Video i is made with seed + i.", min=0)] = 0,
@@ -36,7 +39,7 @@ def generate(
 
     generate_videos(
         run,
-        _prompts(prompt or [], prompt_file),
+        _prompts(prompt or [], prompt_file, is_needed=not (image or video or audio)),
         num_videos=num_videos,
         seed=seed,
         output_dir=output_dir,
@@ -47,6 +50,7 @@ def generate(
         last_image=last_image,
         video=video,
         mask=mask,
+        audio=audio,
         context_frames=context_frames,
         context_noise=context_noise,
         height=height,
@@ -58,7 +62,7 @@ def generate(
     )
 
 
-def _prompts(given: list[str], prompt_file: Path | None) -> list[str]:
+def _prompts(given: list[str], prompt_file: Path | None, *, is_needed: bool) -> list[str]:
     prompts = list(given)
     if prompt_file is not None:
         if not prompt_file.is_file():
@@ -67,6 +71,9 @@ def _prompts(given: list[str], prompt_file: Path | None) -> list[str]:
         prompts += [line.strip() for line in lines if line.strip()]
         if not prompts:
             raise ValueError(f"{prompt_file} has no prompts; expected one a line")
-    if not prompts:
-        raise ValueError('nothing to generate: give --prompt "…" or --prompt-file prompts.txt')
+    if not prompts and is_needed:
+        raise ValueError(
+            'nothing to generate: give --prompt "…", --prompt-file prompts.txt, or an --image, --video or --audio to '
+            "generate from"
+        )
     return prompts

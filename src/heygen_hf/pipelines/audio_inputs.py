@@ -37,6 +37,14 @@ class HeardAudio:
     extractor: FrameAudioFeatureExtractor
     frame_rate: float
 
+    def __getitem__(self, some: slice) -> "HeardAudio":
+        return self.select(range(len(self.samples))[some])
+
+    def select(self, numbers: Sequence[int]) -> "HeardAudio":
+        """Those of some videos; the same one for several."""
+        samples, rows = [self.samples[i] for i in numbers], [self.rows[i] for i in numbers]
+        return HeardAudio(samples, rows, self.extractor, self.frame_rate)
+
     @property
     def num_frames(self) -> int:
         """Frames that the longest of them lasts."""
@@ -49,9 +57,7 @@ class HeardAudio:
         found = []
         for samples, rows in zip(self.samples, self.rows, strict=True):
             rate = len(rows) / (len(samples) / self.extractor.sampling_rate) if self.extractor.has_encoder else None
-            found.append(
-                self.extractor.at_times(rows, starts, frame_seconds=1 / self.frame_rate, rows_per_second=rate)
-            )
+            found.append(self.extractor.at_times(rows, starts, frame_seconds=1 / self.frame_rate, rows_per_second=rate))
         return torch.stack(found)
 
     def tracks(self, num_frames: int) -> list[torch.Tensor]:
@@ -126,8 +132,8 @@ def at_speech_level(samples: torch.Tensor, extractor: FrameAudioFeatureExtractor
     level = speech_level(samples.numpy(), sampling_rate=extractor.sampling_rate)
     if level < _SILENT_LEVEL:
         warnings.warn(
-            f"the audio is silent (its loudest is {level:.2g} of full scale): it is heard as silence, and a mouth stays "
-            "closed.",
+            f"the audio is silent (its loudest is {level:.2g} of full scale): it is heard as silence, to which a mouth "
+            "stays closed.",
             UserWarning,
             stacklevel=5,
         )

@@ -10,7 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 import torch
 
-from heygen_hf.data.video import BadVideoError, decode_frames, probe_video
+from heygen_hf.data.video import BadVideoError, VideoSource, decode_frames, probe_video
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.processing.frame_sampling import frames_shown_at
 
@@ -72,16 +72,28 @@ def read_clip(
     sized = copy.copy(processor)
     sized.height, sized.width = height, width
     try:
-        found = probe_video(path)
-        total = found.num_frames
-        indices = list(range((total - 1) % processor.temporal_stride, total, processor.temporal_stride))
-        if processor.target_fps is not None:
-            stamps = found.timestamps_seconds
-            stamps = np.arange(total) / found.frame_rate if stamps is None else stamps
-            indices = [int(index) for index in frames_shown_at(processor.target_fps, stamps)]
-        return decode_frames(path, indices, processor=None if as_in_file else sized).frames
+        return whole_clip(path, sized, as_in_file=as_in_file)
     except BadVideoError as error:
         raise error if str(path) in str(error) else BadVideoError(f"{path}: {error}") from error
+
+
+def whole_clip(
+    source: VideoSource, processor: VideoProcessor, *, as_in_file: bool = False, from_start: bool = False
+) -> torch.Tensor:
+    """`read_clip` of a file or its bytes, at the processor's size.
+
+    Args:
+        from_start: with a stride, take the first frame, and not the last one.
+    """
+    found = probe_video(source)
+    total = found.num_frames
+    first = 0 if from_start else (total - 1) % processor.temporal_stride
+    indices = list(range(first, total, processor.temporal_stride))
+    if processor.target_fps is not None:
+        stamps = found.timestamps_seconds
+        stamps = np.arange(total) / found.frame_rate if stamps is None else stamps
+        indices = [int(index) for index in frames_shown_at(processor.target_fps, stamps)]
+    return decode_frames(source, indices, processor=None if as_in_file else processor).frames
 
 
 def _read_image(path: str | Path) -> PIL.Image.Image:

@@ -1,9 +1,10 @@
 """Generated videos on disk: for `generate`, for samples while training."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm.auto import tqdm
@@ -13,10 +14,11 @@ from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.pipelines.long_video import plan_windows
 from heygen_hf.tasks.given_files import read_given_files
 from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.sound_files import read_sounds
 from heygen_hf.training import supports_bfloat16
 
 # Arguments of the pipeline that hold one value for each prompt.
-GIVEN = ("image", "last_image", "video", "mask")
+GIVEN = ("image", "last_image", "video", "mask", "audio")
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
@@ -39,30 +41,32 @@ def fast_math(device_type: str, precision: str) -> AbstractContextManager:
 
 def sample_videos(
     pipeline: VideoGenerationPipeline,
-    prompts: Sequence[str],
+    prompts: Sequence[str] | None,
     *,
     seeds: Sequence[int],
     batch_size: int,
     precision: str = "auto",
     description: str | None = None,
-    **options: object,
+    **options: Any,
 ) -> torch.Tensor:
     """Sample prompt i with seed i, in batches: `(videos, frames, channels, height, width)` in [0, 1].
 
     A video depends on its own seed alone, whatever the batch size (up to rounding).
 
     Args:
-        options: of the pipeline; lists under the names of given frames hold as many as there are prompts.
+        prompts: None for a model without captions.
+        options: of the pipeline; what is under the names of `GIVEN` holds as many as there are seeds.
         precision: "fp32", "bf16", or "auto": bfloat16 where the device multiplies it natively.
     """
     videos = []
-    starts = range(0, len(prompts), batch_size)
+    starts = range(0, len(seeds), batch_size)
     with fast_math(pipeline.device.type, precision):
         for start in tqdm(starts, desc=description, disable=description is None):
             some = slice(start, start + batch_size)
             generators = [torch.Generator().manual_seed(seed) for seed in seeds[some]]
             here = {name: value[some] if name in GIVEN else value for name, value in options.items()}
-            videos.append(pipeline(list(prompts[some]), generator=generators, output_type="pt", **here).frames.cpu())
+            texts = None if prompts is None else list(prompts[some])
+            videos.append(pipeline(texts, generator=generators, output_type="pt", **here).frames.cpu())
     return torch.cat(videos)
 
 
@@ -85,6 +89,7 @@ def generate(
     last_image: Sequence[str | Path] | None = None,
     video: Sequence[str | Path] | None = None,
     mask: str | Path | None = None,
+    audio: Sequence[str | Path] | None = None,
     context_frames: int | None = None,
     context_noise: float = 0.0,
     height: int | None = None,
@@ -100,9 +105,10 @@ def generate(
 
     Args:
         run: a run's folder or any folder holding an exported pipeline.
-        prompts: captions.
+        prompts: captions; none for a model without, or for videos of given files alone.
         image, last_image, video: files to start from (or end at), one for each prompt or one for all; the clip goes
             on from its last frame.
+        audio: files with sound, likewise, for a model that hears; the videos carry it, and last as long.
         mask: a picture as large as `video`, white where it is generated anew.
         num_frames: of the whole video, given frames included; beyond the model's window it is made in windows.
         context_frames, context_noise: of windows, see `VideoGenerationPipeline.stream_windows`.
@@ -117,13 +123,19 @@ def generate(
     """
     pipeline = load_pipeline(run, device=device)
     config = pipeline.transformer.config
-    in_windows = pipeline.makes_windows(num_frames, context_frames) and mask is None
-    pipeline.clip_shape(num_frames=None if in_windows else num_frames, height=height, width=width)
+    rate = frame_rate or pipeline.config.frame_rate
+    named = {"image": image, "last_image": last_image, "video": video, "audio": audio}
+    count = len(prompts) or max((len(files) for files in named.values() if files), default=1)
     given = read_given_files(
         pipeline.processor,
-        **{"image": image, "last_image": last_image, "video": video, "mask": mask, "num_prompts": len(prompts)},
+        **{"image": image, "last_image": last_image, "video": video, "mask": mask, "num_prompts": count},
         **{"height": height or config.sample_height, "width": width or config.sample_width},
     )
+    sounds = read_sounds(pipeline, audio, num_videos=count, num_frames=num_frames, frame_rate=rate)
+    if sounds is not None:
+        num_frames = max(sounds.num_frames)
+    in_windows = pipeline.makes_windows(num_frames, context_frames) and mask is None
+    pipeline.clip_shape(num_frames=None if in_windows else num_frames, height=height, width=width)
     output = Path(output_dir)
     metadata = output / "metadata.jsonl"
     if metadata.exists() and not overwrite:
@@ -142,10 +154,9 @@ def generate(
         options |= {"context_frames": plan.context_frames, "context_noise": context_noise}
     elif context_frames is not None:
         options["context_frames"] = context_frames
-    named = {"image": image, "last_image": last_image, "video": video, "mask": mask and [mask]}
+    named["mask"] = [mask] if mask else None
     names = {name: [Path(file).name for file in files] for name, files in named.items() if files}
-    rate = frame_rate or pipeline.config.frame_rate
-    texts = [prompt for prompt in prompts for _ in range(num_videos)]
+    texts = [prompt for prompt in prompts or [""] * count for _ in range(num_videos)]
     batch_size = batch_size or 16
     files: list[Path] = []
     rows: list[str] = []
@@ -154,13 +165,19 @@ def generate(
         some = texts[start : start + batch_size]
         seeds = [seed + start + i for i in range(len(some))]
         prompt_of = [(start + i) // num_videos for i in range(len(some))]
-        batch = {name: [values[which] for which in prompt_of] for name, values in given.items()}
-        videos = to_uint8(sample_videos(pipeline, some, seeds=seeds, batch_size=batch_size, **options, **batch))
+        batch: dict[str, Any] = {name: [values[which] for which in prompt_of] for name, values in given.items()}
+        if sounds is not None:
+            batch["audio"] = sounds.heard.select(prompt_of)
+        captions = some if prompts else None
+        videos = to_uint8(sample_videos(pipeline, captions, seeds=seeds, batch_size=batch_size, **options, **batch))
         for text, one_seed, which, frames in zip(some, seeds, prompt_of, videos, strict=True):
             file = output / f"{len(files):05d}.mp4"
-            write_video(file, frames, frame_rate=rate)
+            # of videos made together, one with shorter sound is as long as its own
+            own = {} if sounds is None else {"num_frames": sounds.num_frames[which]}
+            track = {} if sounds is None else sounds.track(which)
+            write_video(file, frames[: own.get("num_frames")], frame_rate=rate, **track)
             files.append(file)
-            row = {"file_name": file.name, "text": text, "seed": one_seed, **options, "frame_rate": rate}
+            row = {"file_name": file.name, "text": text, "seed": one_seed, **options, **own, "frame_rate": rate}
             row |= {name: some_files[which % len(some_files)] for name, some_files in names.items()}
             rows.append(json.dumps(row, ensure_ascii=False) + "\n")
         progress.update(len(some))
@@ -180,14 +197,26 @@ def remove_listed_videos(metadata: Path) -> None:
 
 
 def sample_grid_writer(
-    pipeline: VideoGenerationPipeline, prompts: Sequence[str], *, folder: Path, seed: int, precision: str = "auto"
+    pipeline: VideoGenerationPipeline,
+    prompts: Sequence[str] | None,
+    *,
+    folder: Path,
+    seed: int,
+    precision: str = "auto",
+    given: Mapping[str, Any] | None = None,
 ) -> Callable[[int], None]:
-    """A function that samples the prompts with the pipeline as it stands and writes one grid video for a step."""
+    """A function that samples the prompts with the pipeline as it stands and writes one grid video for a step.
+
+    Args:
+        given: further arguments of the pipeline, see `sample_videos`.
+    """
+    given = given or {}
+    count = len(prompts) if prompts is not None else max(len(given[name]) for name in GIVEN if name in given)
 
     def write_samples(step: int) -> None:
-        seeds = [seed + i for i in range(len(prompts))]
+        seeds = [seed + i for i in range(count)]
         pipeline.set_progress_bar_config(disable=True)
-        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(prompts), precision=precision)
+        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=count, precision=precision, **given)
         folder.mkdir(parents=True, exist_ok=True)
         write_video(
             folder / f"step-{step:07d}.mp4", video_grid(to_uint8(videos)), frame_rate=pipeline.config.frame_rate

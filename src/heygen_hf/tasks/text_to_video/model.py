@@ -118,9 +118,9 @@ def build_tokenizer_for(recipe: Recipe, data: PreparedData) -> PreTrainedTokeniz
 
 
 def build_model(
-    section: dict[str, Any], *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase
+    section: dict[str, Any], *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None
 ) -> VideoTransformerForVideoGeneration:
-    """A fresh or pretrained generator for the recipe's `model` section.
+    """A fresh or pretrained generator for the recipe's `model` section; without a tokenizer it reads no captions.
 
     Raises:
         ValueError: the clip's sizes are no multiples of the patch, or a pretrained vocabulary is not the tokenizer's.
@@ -135,14 +135,16 @@ def build_model(
     if pretrained is not None:
         loaded = VideoTransformerForVideoGeneration.from_pretrained
         model = loaded(pretrained, **_inside(pretrained), **(sizes | values))
-        if model.config.vocab_size is not None and len(tokenizer) > model.config.vocab_size:
+        if tokenizer is not None and model.config.vocab_size is not None and len(tokenizer) > model.config.vocab_size:
             raise ValueError(
                 f"model.pretrained={pretrained} knows {model.config.vocab_size} tokens, the tokenizer has "
                 f"{len(tokenizer)}: set data.tokenizer to the pretrained model's own."
             )
         config = model.config
     else:
-        vocabulary = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+        vocabulary = {}
+        if tokenizer is not None:
+            vocabulary = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
         config = build_config(({} if "caption_hidden_size" in values else vocabulary) | sizes | values)
         model = VideoTransformerForVideoGeneration(config)
     tokens = _count_tokens(config, processor)

@@ -9,40 +9,41 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 
-from heygen_hf.data.clips import VideoTextCollator
 from heygen_hf.data.plan import ClipPlan, plan_clips
 from heygen_hf.data.text import check_captions
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.clip_data import PreparedData, prepare_data
+from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.step_cost import StepCost, measure_steps
-from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
+from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
+from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 
 _STEPS_MEASURED = 3
 
 
-def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+def plan(recipe: Recipe, *, measure: bool = True, task: type[TextToVideo] = TextToVideo) -> dict[str, Any]:
     """The plan of a recipe, as JSON holds it.
 
     Args:
         measure: take a few real steps (of a model that is thrown away) for the time and the memory.
+        task: what the video is generated from.
 
     Raises:
         ValueError: no file can be used, or the recipe cannot work.
     """
-    check_sizes(recipe)
-    processor = VideoProcessor(**dataclasses.asdict(recipe.processor))
     # All reasons are wanted here, however many; what the run itself would refuse is said in the plan.
-    section = dataclasses.replace(recipe.data, max_bad_share=1.0)
-    data = prepare_data(section, processor=processor, seed=recipe.seed, is_main=False)
-    tokenizer = build_tokenizer_for(recipe, data)
+    patient = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, max_bad_share=1.0))
+    parts = task(patient)
+    parts.check()
+    processor = VideoProcessor(**dataclasses.asdict(recipe.processor))
+    data = parts.prepare(processor=processor, is_main=False)
+    tokenizer = parts.build_tokenizer(data)
     clips = _clip_plans(data, tokenizer)
 
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(recipe, data, processor, tokenizer, scratch=Path(scratch))
+        trainer = _trainer(parts, data, processor, tokenizer, scratch=Path(scratch))
         loader = trainer.get_train_dataloader()
         cost = measure_steps(trainer) if measure else None
     steps_per_epoch = math.ceil(len(loader) / trainer.args.gradient_accumulation_steps)
@@ -64,33 +65,37 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     }
 
 
-def _clip_plans(data: PreparedData, tokenizer: PreTrainedTokenizerBase) -> list[ClipPlan]:
+def _clip_plans(data: PreparedData, tokenizer: PreTrainedTokenizerBase | None) -> list[ClipPlan]:
     """Every file of every split that was looked at beforehand."""
     plans: list[ClipPlan] = []
     seen: dict[bytes, str] = {}
     for split, report in data.reports.items():
         clips = getattr(data, split)
-        counts = {text: len(tokenizer(text, truncation=False)["input_ids"]) for text in set(clips.texts)}
+        counts = {
+            text: 0 if tokenizer is None else len(tokenizer(text, truncation=False)["input_ids"])
+            for text in set(clips.texts)
+        }
         plans += plan_clips(
             clips,
             report.skipped,
             split=split,
             caption_tokens=[counts[text] for text in clips.texts],
-            max_caption_tokens=tokenizer.model_max_length,
+            max_caption_tokens=None if tokenizer is None else tokenizer.model_max_length,
             seen=seen,
         )
     return plans
 
 
 def _trainer(
-    recipe: Recipe,
+    parts: TextToVideo,
     data: PreparedData,
     processor: VideoProcessor,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     *,
     scratch: Path,
 ) -> VideoGenerationTrainer:
     """The run's trainer, writing nothing that stays, for a few steps."""
+    recipe = parts.recipe
     values = recipe.training | {"eval_strategy": "no", "save_strategy": "no", "compile_blocks": "never"}
     values |= {"sample_steps": 0, "disable_tqdm": True, "report_to": "none"}
     values["max_steps"] = _STEPS_MEASURED
@@ -108,10 +113,10 @@ def _trainer(
     )
     arguments.dataloader_num_workers = encoded.num_workers
     trainer = VideoGenerationTrainer(
-        build_model(recipe.model, processor=processor, tokenizer=tokenizer),
+        parts.build_model(processor=processor, tokenizer=tokenizer),
         arguments,
         train_dataset=encoded.training_set(at_least=samples),
-        data_collator=EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length)),
+        data_collator=collator(processor, tokenizer),
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -109,7 +109,8 @@ def evaluates(recipe: Recipe) -> bool:
 
 # Filled in from the tokenizer, the processor and the encoders; a default written out would override them.
 # What given frames a model learned from, the trainer says.
-_LEFT_OPEN = {"given_frame_patterns", "vocab_size", "pad_token_id", "sample_frames", "sample_height", "sample_width"}
+_LEFT_OPEN = {"given_frame_patterns", "audio_hidden_size", "vocab_size", "pad_token_id"}
+_LEFT_OPEN |= {"sample_frames", "sample_height", "sample_width"}
 _LEFT_OPEN_WITH_AUTOENCODER = {"num_channels", "temporal_compression", "spatial_compression"}
 
 

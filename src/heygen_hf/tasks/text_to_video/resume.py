@@ -5,8 +5,13 @@ from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.recipe import evaluates
 
 
-def is_finished(folder: RunFolder, recipe: Recipe) -> bool:
-    """Whether the run has its last step, its export and, where the recipe evaluates, its figures."""
+def is_finished(folder: RunFolder, recipe: Recipe, *, has_figures: bool | None = None) -> bool:
+    """Whether the run has its last step, its export and its figures.
+
+    Args:
+        has_figures: whether it has any; by default those of text to video.
+    """
     steps = read_json(folder.facts).get("steps", -1)
-    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not evaluates(recipe))
+    has_figures = evaluates(recipe) if has_figures is None else has_figures
+    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not has_figures)
     return exported and steps >= recipe.training.get("max_steps", -1) > 0

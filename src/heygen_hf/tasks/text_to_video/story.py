@@ -1,7 +1,8 @@
 """Text to video, from captioned clips to a folder that loads anywhere.
 
 Data → model → trainer → export → evaluation → card. With `model.autoencoder` the trainer is given latents in place of
-frames, with `model.text_encoder` embeddings beside captions (`encoded_data.py`); everything else stays in pixels.
+frames, with `model.text_encoder` embeddings beside captions (`encoded_data.py`); everything else stays in pixels. What
+another task does differently is in `parts.py`.
 """
 
 import time
@@ -11,38 +12,43 @@ from typing import Any
 
 from transformers.trainer_utils import IntervalStrategy, set_seed
 
-from heygen_hf.data import VideoTextCollator
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.clip_data import check_labels, prepare_data
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
-from heygen_hf.tasks.text_to_video.card import run_facts, write_run_card
-from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
+from heygen_hf.tasks.text_to_video.card import run_facts
+from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.text_to_video.export import export_run
-from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
-from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
+from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
 from heygen_hf.tasks.text_to_video.resume import is_finished
 from heygen_hf.tasks.video_files import sample_grid_writer
 from heygen_hf.training import JsonLinesLog, VideoGenerationTrainer, VideoGenerationTrainingArguments
 
 
-def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
+def run(
+    recipe: Recipe,
+    *,
+    resume: str | None,
+    overwrite: bool,
+    command: Sequence[str] | None,
+    task: type[TextToVideo] = TextToVideo,
+) -> TrainedRun:
     """Train what the recipe says.
 
     Args:
         resume: None, "auto" (the newest whole checkpoint, or a fresh start) or a checkpoint's path.
         overwrite: replace a run that the folder already holds.
         command: the command line, for the card.
+        task: what the video is generated from.
     """
+    parts = task(recipe)
     folder = RunFolder(recipe.output_dir)
-    check_sizes(recipe)
+    parts.check()
     if resume is not None:
-        check_same_recipe(folder, recipe, with_defaults=with_defaults)
-        if is_finished(folder, recipe):
+        check_same_recipe(folder, recipe, with_defaults=parts.with_defaults)
+        if is_finished(folder, recipe, has_figures=parts.evaluates()):
             print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
             return TrainedRun(folder.path, read_json(folder.metrics))
     arguments = build_arguments(recipe, folder)
@@ -54,11 +60,10 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 
     # 1. Data.
     processor = VideoProcessor(**asdict(recipe.processor))
-    data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=arguments.should_save)
-    if evaluates(recipe):
-        check_labels(data, recipe.data.label_columns)
+    data = parts.prepare(processor=processor, is_main=arguments.should_save)
+    parts.check_data(data)
     with arguments.main_process_first(desc="building the tokenizer"):
-        tokenizer = build_tokenizer_for(recipe, data)
+        tokenizer = parts.build_tokenizer(data)
     encoders = load_encoders(recipe.model)
     encoded = training_data(
         recipe,
@@ -73,10 +78,10 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
-    model = build_model(recipe.model, processor=processor, tokenizer=tokenizer)
+    model = parts.build_model(processor=processor, tokenizer=tokenizer)
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
-        write_text(folder.recipe, resolved_yaml(with_defaults(recipe)))
+        write_text(folder.recipe, resolved_yaml(parts.with_defaults(recipe)))
     generation = recipe.generation
     pipeline = VideoGenerationPipeline(
         model.transformer,
@@ -89,11 +94,12 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         num_inference_steps=generation.num_inference_steps,
         guidance_scale=generation.guidance_scale,
         frame_rate=generation.frame_rate,
+        **(parts.components() if arguments.should_save else {}),
     )
     del encoders
 
     # 3. Trainer.
-    prompts = generation.sample_prompts or data.sample_prompts(generation.num_samples)
+    samples = parts.samples(data, processor=processor)
     arguments.dataloader_num_workers = encoded.num_workers
     if data.validation is None:
         arguments.eval_strategy = IntervalStrategy.NO
@@ -102,12 +108,15 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         arguments,
         train_dataset=encoded.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=encoded.validation_subset(arguments.max_eval_clips),
-        data_collator=EncodedCaptions(
-            VideoTextCollator(processor, tokenizer, max_length=tokenizer.model_max_length),
-        ),
+        data_collator=collator(processor, tokenizer),
         callbacks=[JsonLinesLog(folder.log)],
         write_samples=sample_grid_writer(
-            pipeline, prompts, folder=folder.samples, seed=recipe.seed, precision=arguments.precision
+            pipeline,
+            samples.prompts,
+            folder=folder.samples,
+            seed=recipe.seed,
+            precision=arguments.precision,
+            given=samples.given,
         ),
     )
     started = time.perf_counter()
@@ -116,7 +125,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     if not trainer.is_world_process_zero():
         return TrainedRun(folder.path, {})
     facts = run_facts(
-        recipe, data=data, trainer=trainer, training_seconds=training_seconds, command=command, prompts=prompts
+        recipe, data=data, trainer=trainer, training_seconds=training_seconds, command=command, prompts=samples.texts
     )
 
     # 4. Export of the averaged weights.
@@ -126,21 +135,23 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         export_run(
             folder,
             pipeline,
-            prompts=prompts,
+            prompts=samples.prompts,
             seed=recipe.seed,
             batch_size=generation.batch_size,
             precision=arguments.precision,
+            given=samples.given,
+            texts=samples.texts,
         )
     write_json(folder.facts, facts)
 
     # 5. Evaluation.
     metrics: dict[str, Any] = {}
-    if evaluates(recipe):
-        metrics = evaluate_run(folder, recipe, data=data)
+    if parts.evaluates():
+        metrics = parts.evaluate(folder, data=data)
 
     # 6. Card.
-    write_run_card(folder, recipe)
-    print(f"the run is in {folder.path}; generate with: heygen-hf generate {folder.path} --prompt {prompts[0]!r}")
+    parts.write_card(folder)
+    print(f"the run is in {folder.path}; generate with: heygen-hf generate {folder.path} {samples.usage}")
     return TrainedRun(folder.path, metrics)
 
 

@@ -1,0 +1,110 @@
+"""What the story of a video generator asks of its task."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from heygen_hf.data import VideoTextCollator
+from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData, check_labels, prepare_data
+from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.text_to_video.card import write_run_card
+from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions
+from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
+from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
+from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What sample videos are made from.
+
+    Attributes:
+        prompts: captions; None for a model without.
+        texts: what is shown, a line for each.
+        given: further arguments of the pipeline, see `sample_videos`.
+        usage: the options of `heygen-hf generate` that make something like it.
+    """
+
+    prompts: Sequence[str] | None
+    texts: Sequence[str]
+    usage: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TextToVideo:
+    """Captions to video; a task that generates from something else overrides what it does differently.
+
+    Args:
+        recipe: of the run.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything is decoded.
+
+        Raises:
+            ValueError: names the key.
+        """
+        check_sizes(self.recipe)
+
+    def with_defaults(self, recipe: Recipe) -> Recipe:
+        """The recipe with the defaults of its `model` and `training` sections written out."""
+        return with_defaults(recipe)
+
+    def evaluates(self) -> bool:
+        """Whether the run ends with an evaluation."""
+        return evaluates(self.recipe)
+
+    def prepare(self, *, processor: VideoProcessor, is_main: bool) -> PreparedData:
+        """The recipe's clips."""
+        return prepare_data(self.recipe.data, processor=processor, seed=self.recipe.seed, is_main=is_main)
+
+    def check_data(self, data: PreparedData) -> None:
+        """Refuse data that cannot be evaluated, before training and not after it.
+
+        Raises:
+            ValueError: names the column.
+        """
+        if self.evaluates():
+            check_labels(data, self.recipe.data.label_columns)
+
+    def build_tokenizer(self, data: PreparedData) -> PreTrainedTokenizerBase | None:
+        """For captions; None for a model without."""
+        return build_tokenizer_for(self.recipe, data)
+
+    def build_model(
+        self, *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None
+    ) -> VideoTransformerForVideoGeneration:
+        """The generator."""
+        return build_model(self.recipe.model, processor=processor, tokenizer=tokenizer)
+
+    def components(self) -> dict[str, Any]:
+        """Of the pipeline, beyond those of captions and latents."""
+        return {}
+
+    def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:  # noqa: ARG002 - for other tasks
+        """What is sampled while training and shown in the card."""
+        generation = self.recipe.generation
+        prompts = generation.sample_prompts or data.sample_prompts(generation.num_samples)
+        return Samples(prompts, prompts, usage=f"--prompt {prompts[0]!r}")
+
+    def evaluate(self, folder: RunFolder, *, data: PreparedData) -> dict[str, Any]:
+        """The figures of the exported model, written and printed."""
+        return evaluate_run(folder, self.recipe, data=data)
+
+    def write_card(self, folder: RunFolder) -> None:
+        """Write `README.md`."""
+        write_run_card(folder, self.recipe)
+
+
+def collator(processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None) -> EncodedCaptions:
+    """Of training and validation batches."""
+    max_length = None if tokenizer is None else tokenizer.model_max_length
+    return EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=max_length))
