@@ -62,7 +62,7 @@ def generate(
     )
 
 
-def _prompts(given: list[str], prompt_file: Path | None, *, is_needed: bool) -> list[str]:
+def _prompts(given: list[str], prompt_file: Path | None, *, is_needed: bool = True) -> list[str]:
     prompts = list(given)
     if prompt_file is not None:
         if not prompt_file.is_file():

@@ -141,10 +141,10 @@ def _model_usage(usage: str) -> str:
 def _pipeline_usage(facts: CardFacts) -> str:
     prompt = next((prompt for sample in facts.samples for prompt in sample.prompts), "a caption like those it learned")
     prompt = one_line(scrub_caption(prompt))
+    use = f"video = pipe({prompt!r}).frames[0]" if facts.pipeline_usage is None else facts.pipeline_usage.strip()
     return code_block(
         "from heygen_hf import VideoGenerationPipeline\n\n"
-        'pipe = VideoGenerationPipeline.from_pretrained("path/to/this/folder")\n'
-        f"video = pipe({prompt!r}).frames[0]",
+        f'pipe = VideoGenerationPipeline.from_pretrained("path/to/this/folder")\n{use}',
         "python",
     )
 

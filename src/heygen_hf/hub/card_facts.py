@@ -72,6 +72,7 @@ class CardFacts:
         validation_loss: at fixed timesteps and noise.
         samples: pictures of generated videos.
         usage: lines of Python that load the folder, called `FOLDER` in them, and use it; None for a pipeline's.
+        pipeline_usage: lines of Python that use the loaded pipeline, called `pipe` in them; None for a prompt alone.
         generation_defaults: sampling settings saved with the pipeline.
         limits: what the model is not good for.
         licence: its identifier on the Hub.
@@ -100,6 +101,7 @@ class CardFacts:
     validation_loss: float | None = None
     samples: Sequence[SampleImage] = ()
     usage: str | None = None
+    pipeline_usage: str | None = None
     generation_defaults: Mapping[str, Any] = field(default_factory=dict)
     limits: str | None = None
     licence: str | None = None

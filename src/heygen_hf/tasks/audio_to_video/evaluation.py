@@ -20,7 +20,7 @@ from heygen_hf.evaluation.talking_faces import (
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.card import write_audio_card
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
-from heygen_hf.tasks.audio_to_video.test_clips import (
+from heygen_hf.tasks.audio_to_video.judged_clips import (
     check_identities,
     evaluation_rows,
     first_frames_and_sounds,

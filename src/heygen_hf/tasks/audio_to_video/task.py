@@ -11,7 +11,7 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.card import write_audio_card
 from heygen_hf.tasks.audio_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.audio_to_video.hearing import Hearing, load_hearing, with_sound
-from heygen_hf.tasks.audio_to_video.test_clips import check_identities, first_frames_and_sounds, learns_to_continue
+from heygen_hf.tasks.audio_to_video.judged_clips import check_identities, first_frames_and_sounds, learns_to_continue
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun

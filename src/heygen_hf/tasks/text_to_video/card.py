@@ -36,12 +36,15 @@ def write_run_card(
     *,
     with_defaults: Callable[[Recipe], Recipe] = with_defaults,
     more_metrics: Sequence[MetricResult] = (),
+    task: str = "text-to-video",
+    pipeline_usage: str | None = None,
 ) -> None:
     """Write `README.md` from `run.json`, `metrics.json` and the samples; what is missing is said to be unknown.
 
     Args:
         with_defaults: writes the task's defaults into the recipe.
         more_metrics: stand below the run's own.
+        task, pipeline_usage: as in `CardFacts`.
     """
     facts, metrics = read_json(folder.facts), read_json(folder.metrics)
     reports = facts.get("reports", {})
@@ -62,6 +65,8 @@ def write_run_card(
         folder.path,
         CardFacts(
             title=hub.title or folder.path.name,
+            task=task,
+            pipeline_usage=pipeline_usage,
             model_class="VideoTransformerForVideoGeneration",
             num_parameters=facts.get("num_parameters"),
             data_name=facts.get("data"),
