@@ -9,9 +9,11 @@ from diffusers import SchedulerMixin
 
 from heygen_hf.losses import DenoisingObjective
 from heygen_hf.models.video_transformer import build_objective
+from heygen_hf.pipelines.block_caching import cached_blocks
 from heygen_hf.pipelines.given_frames import GivenClips, GivenLatents, missing_pattern
 from heygen_hf.pipelines.guidance import GuidedModel, guidance_of
 from heygen_hf.pipelines.latents import draw_latents
+from heygen_hf.pipelines.ode_sampling import OdeRun
 from heygen_hf.pipelines.schedulers import (
     build_scheduler,
     model_timesteps,
@@ -29,6 +31,9 @@ SAMPLING_DEFAULTS: dict[str, Any] = {
     "guidance_every": 1,
     "skip_guidance_layers": None,
     "skip_guidance_scale": 1.0,
+    "rtol": 1e-3,
+    "atol": 1e-3,
+    "block_cache_threshold": 0.0,
 }
 
 
@@ -110,41 +115,77 @@ class DenoisingMixin:
         Args:
             noise_std: of the noise on what is given, as the transformer sees it.
         """
+        latents, kept = self._start(shape, given=given, latents=latents, options=options)
+        clean = None if kept is None else kept.clip
+        if kept is not None and noise_std:
+            kept = GivenLatents(kept.clip + noise_std * latents, kept.given, kept.patch_size)
+        latents = self._sample(self.transformer, latents, conditions, kept=kept, options=options)
+        return latents if kept is None else kept.put(latents, clean)
+
+    def _start(
+        self,
+        shape: tuple[int, ...],
+        *,
+        given: GivenClips | None,
+        latents: torch.Tensor | None,
+        options: Mapping[str, Any],
+    ) -> tuple[torch.Tensor, GivenLatents | None]:
+        """The noise to start from, and what is given as the transformer sees it."""
         device = self._execution_device  # type: ignore[attr-defined]
         kept = None
         if given is not None:
             self._warn_of(missing_pattern(self.transformer.config.given_frame_patterns, given.pattern()))
             kept = given.to_transformer(self.transformer.config, self.vae, device=device)
-
-        # 1. Where to start.
         if latents is None:
             latents = draw_latents(shape, generator=options["generator"])
         elif latents.shape != shape:
             raise ValueError(f"latents has shape {tuple(latents.shape)}; expected {shape}.")
-        latents = latents.to(device=device, dtype=torch.float32)
-        clean = None if kept is None else kept.clip
-        if kept is not None and noise_std:
-            kept = GivenLatents(kept.clip + noise_std * latents, kept.given, kept.patch_size)
+        return latents.to(device=device, dtype=torch.float32), kept
 
-        # 2. Step by step; what is given stays as it is.
+    def _sample(
+        self,
+        transformer: Any,
+        latents: torch.Tensor,
+        conditions: dict[str, torch.Tensor],
+        *,
+        kept: GivenLatents | None,
+        options: Mapping[str, Any],
+    ) -> torch.Tensor:
+        """Step by step from noise `(videos, frames, channels, height, width)`; what is given stays as it is."""
         objective = build_objective(self.transformer.config)
         guidance = guidance_of(options, default_scale=self.config.guidance_scale)
-        model = GuidedModel(self.transformer, guidance, conditions, objective=objective, kept=kept, noise=latents)
-        steps = options["num_inference_steps"]
-        steps = self.config.num_inference_steps if steps is None else steps
-        run = SamplingRun(
-            model,
-            self._scheduler_of(options.get("sampler")),
-            objective=objective,
-            num_inference_steps=steps,
-            device=device,
-            kept=kept,
-        )
-        self._num_timesteps = len(run.timesteps)
-        latents = self._loop(run, latents, options)
-        self._num_function_evaluations += run.num_evaluations
+        model = GuidedModel(transformer, guidance, conditions, objective=objective, kept=kept, noise=latents)
+        with cached_blocks(transformer, options.get("block_cache_threshold") or 0.0) as cache:
+            if options.get("sampler") == "dopri5":
+                latents, num_evaluations = self._solve(model, latents, kept=kept, options=options)
+            else:
+                steps = options["num_inference_steps"]
+                run = SamplingRun(
+                    model,
+                    self._scheduler_of(options.get("sampler")),
+                    objective=objective,
+                    num_inference_steps=self.config.num_inference_steps if steps is None else steps,
+                    device=latents.device,
+                    kept=kept,
+                )
+                self._num_timesteps = len(run.timesteps)
+                latents = self._loop(run, latents, options)
+                num_evaluations = run.num_evaluations
+        self._num_function_evaluations += num_evaluations
         self._num_rows += model.num_rows
-        return latents if kept is None else kept.put(latents, clean)
+        self._num_reused += 0 if cache is None else cache.num_reused
+        return latents
+
+    def _solve(
+        self, model: GuidedModel, latents: torch.Tensor, *, kept: GivenLatents | None, options: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, int]:
+        """The clips by the adaptive solver, and its evaluations."""
+        if options["callback_on_step_end"] is not None:
+            raise ValueError("sampler='dopri5' has no steps to call callback_on_step_end after; use another sampler.")
+        run = OdeRun(model, objective=model.objective, rtol=options["rtol"], atol=options["atol"], kept=kept)
+        latents = run.solve(latents)
+        self._num_timesteps = run.num_evaluations
+        return latents, run.num_evaluations
 
     def _loop(self, run: SamplingRun, latents: torch.Tensor, options: Mapping[str, Any]) -> torch.Tensor:
         callback, names = options["callback_on_step_end"], options["callback_on_step_end_tensor_inputs"]

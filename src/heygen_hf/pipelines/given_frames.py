@@ -14,10 +14,10 @@ from heygen_hf.pipelines.latents import encode_to_posterior, normalize_latents
 
 # Which of the patterns of training teach what a call asks for.
 _TEACHERS = {
-    "first": {"first", "prefix", "random"},
-    "prefix": {"prefix", "random"},
-    "first_and_last": {"first_and_last", "random"},
-    "random": {"random"},
+    "first": {"first", "prefix", "random", "each"},
+    "prefix": {"prefix", "random", "each"},
+    "first_and_last": {"first_and_last", "random", "each"},
+    "random": {"random", "each"},
     "region": {"region"},
 }
 

@@ -42,7 +42,7 @@ class WindowPlan:
 
 def learned_to_continue(config: VideoTransformerConfig) -> bool:
     """Whether a model learned to go on from several given frames."""
-    return bool({"prefix", "random"} & set(config.given_frame_patterns or ()))
+    return bool({"prefix", "random", "each"} & set(config.given_frame_patterns or ()))
 
 
 def plan_windows(
@@ -58,8 +58,12 @@ def plan_windows(
     window = config.sample_frames if window_frames is None else window_frames
     compression = config.temporal_compression
     if context_frames is None:
-        # 1 + c (n - 1) frames of the n latents that are half of the window's, or one
-        latents = max(1, ((window - 1) // compression + 1) // 2)
+        # 1 + c (n - 1) frames of the n latents that are half of the window's, or one; whole blocks, where there are any
+        total = (window - 1) // compression + 1
+        latents = max(1, total // 2)
+        block = config.patch_size[0] * (config.attention_block or 1)
+        if config.attention_block is not None and block < total:
+            latents = max(block, latents // block * block)
         context_frames = (latents - 1) * compression + 1
     if not 1 <= context_frames < window:
         raise ValueError(
@@ -94,7 +98,9 @@ class LongVideoMixin:
         A window holds as many frames as the clips the model learned from. Each after the first is given the last
         `context_frames` of the one before, clean, and adds the others; what it was given is not made anew, so frames
         in the overlap are those of the window before, to the last bit. What the last window makes beyond `num_frames`
-        is left out. With an autoencoder the context is encoded anew from the frames.
+        is left out. With an autoencoder the context is encoded anew from the frames. A model that is causal in time
+        makes a window block by block, see `heygen_hf.pipelines.causal_video`; positions start anew with every window,
+        so that none is beyond those learned.
 
         Args:
             prompt: as in a call.
@@ -161,7 +167,7 @@ class LongVideoMixin:
 
         # 1. What is given, up to the first window.
         done = 0
-        noise_std = 0.0
+        noise_std = context_noise if self.makes_blocks(options) else 0.0
         if known >= plan.window_frames:
             clips = torch.stack([found["video"][i % len(found["video"])] for i in range(groups)])
             clips = clips.repeat_interleave(repeats, dim=0)

@@ -13,6 +13,7 @@ from transformers import FeatureExtractionMixin, PreTrainedModel, PreTrainedToke
 
 from heygen_hf.models.video_transformer import VideoTransformerModel
 from heygen_hf.pipelines.audio_inputs import HeardAudio, check_count
+from heygen_hf.pipelines.causal_video import CausalVideoMixin
 from heygen_hf.pipelines.conditions import ConditionsMixin
 from heygen_hf.pipelines.denoising import DenoisingMixin
 from heygen_hf.pipelines.given_frames import GivenClips, count_given, place_given
@@ -33,6 +34,7 @@ class VideoGenerationPipelineOutput(BaseOutput):
         [0, 1]; "pt" `(batch, frames, channels, height, width)` in [0, 1]; "latent" what the transformer made.
     num_function_evaluations: how often each video's velocity was evaluated, over all windows.
     num_rows: passes of each video through the transformer: with guidance several for an evaluation.
+    num_reused: calls of the transformer in which the blocks behind the first were left out (`block_cache_threshold`).
     audio: the sound of each video, `(samples,)` as long as its frames, where sound was given; `write_video` takes it.
     audio_sampling_rate: of these.
     """
@@ -40,11 +42,12 @@ class VideoGenerationPipelineOutput(BaseOutput):
     frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
     num_function_evaluations: int | None = None
     num_rows: int | None = None
+    num_reused: int | None = None
     audio: list[torch.Tensor] | None = None
     audio_sampling_rate: int | None = None
 
 
-class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, DiffusionPipeline):
+class VideoGenerationPipeline(ConditionsMixin, CausalVideoMixin, DenoisingMixin, LongVideoMixin, DiffusionPipeline):
     """Generates video with a `VideoTransformerModel`.
 
     Args:
@@ -99,7 +102,7 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
             num_inference_steps=num_inference_steps, guidance_scale=guidance_scale, frame_rate=frame_rate
         )
         self._guidance_scale = guidance_scale
-        self._num_timesteps = self._num_function_evaluations = self._num_rows = 0
+        self._num_timesteps = self._num_function_evaluations = self._num_rows = self._num_reused = 0
         self._interrupt = False
         self._warned_of: set[str] = set()
 
@@ -151,6 +154,9 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         guidance_every: int = 1,
         skip_guidance_layers: list[int] | None = None,
         skip_guidance_scale: float = 1.0,
+        block_cache_threshold: float = 0.0,
+        rtol: float = 1e-3,
+        atol: float = 1e-3,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
         output_type: Literal["pil", "np", "pt", "latent"] = "pil",
@@ -177,7 +183,8 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
                 resampled, its channels averaged, and brought to the level of the speech that the model learned from.
                 A sound longer than the video is cut, after a shorter one is silence.
             audio_sampling_rate: of samples.
-            frame_rate: at which the video will be shown, by default the one saved with the pipeline: what is heard when.
+            frame_rate: at which the video will be shown, and so what is heard when; by default that saved with the
+                pipeline.
             num_frames, height, width: of the video, by default those the model was trained for; multiples of the
                 patch (times the autoencoder's compression). With sound, as many frames as it lasts: in windows if there
                 are more than the model's and it learned to go on, else the next number that the patch divides.
@@ -189,9 +196,12 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
                 above, predictions are pushed away from the unconditional ones. A dict guides by single conditions:
                 "caption", "class", "audio" and "image" (the given frames), see `Guidance`.
             sampler: "euler", "heun", "unipc" or "dpmsolver++", see `build_scheduler`; by default the pipeline's own
-                scheduler.
+                scheduler. "dopri5" solves the flow to `rtol` and `atol` in as many evaluations as that takes, whatever
+                `num_inference_steps` says (the extra `ode`; see `OdeRun`).
             guidance_interval, guidance_rescale, guidance_every, skip_guidance_layers, skip_guidance_scale: see
                 `Guidance`.
+            block_cache_threshold: leave blocks out while the first one changes by less than this share, see
+                `BlockCache`; 0 is off.
             generator: one for all (noise is drawn video by video, so a batch holds the same videos as single calls
                 made in turn) or one per video.
             latents: the starting noise, shaped like the transformer's clips, instead of drawing it.
@@ -219,6 +229,9 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
             "guidance_every": guidance_every,
             "skip_guidance_layers": skip_guidance_layers,
             "skip_guidance_scale": skip_guidance_scale,
+            "block_cache_threshold": block_cache_threshold,
+            "rtol": rtol,
+            "atol": atol,
             "generator": generator,
             "callback_on_step_end": callback_on_step_end,
             "callback_on_step_end_tensor_inputs": callback_on_step_end_tensor_inputs,
@@ -258,7 +271,14 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
             )
 
         # 2. Denoise, and to frames.
-        latents = self._denoise((count, *shape), conditions, given=given_clips, latents=latents, options=options)
+        latents = self._denoise(
+            (count, *shape),
+            conditions,
+            given=given_clips,
+            latents=latents,
+            options=options,
+            noise_std=context_noise if self.makes_blocks(options) else 0.0,
+        )
         frames = latents
         if output_type != "latent":
             frames = self.processor.postprocess(self._decode(latents, given_clips), output_type=output_type)
@@ -269,7 +289,10 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         self, frames: Any, *, heard: HeardAudio | None, num_frames: int | None
     ) -> VideoGenerationPipelineOutput:
         output = VideoGenerationPipelineOutput(
-            frames=frames, num_function_evaluations=self._num_function_evaluations, num_rows=self._num_rows
+            frames=frames,
+            num_function_evaluations=self._num_function_evaluations,
+            num_rows=self._num_rows,
+            num_reused=self._num_reused,
         )
         if heard is not None and num_frames is not None:
             tracks = heard.tracks(num_frames)
@@ -286,7 +309,7 @@ class VideoGenerationPipeline(ConditionsMixin, DenoisingMixin, LongVideoMixin, D
         if steps is not None and steps < 1:
             raise ValueError(f"num_inference_steps={steps} must be at least 1.")
         self._guidance_scale = guidance_of(options, default_scale=self.config.guidance_scale).scale
-        self._num_function_evaluations = self._num_rows = 0
+        self._num_function_evaluations = self._num_rows = self._num_reused = 0
         self._interrupt = False
         repeats = options["num_videos_per_prompt"]
         prompts, classes = self._expand_conditions(prompt, options["class_ids"], repeats)

@@ -313,7 +313,7 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
                 **kwargs,
             )
         if use_cache:
-            self._close_cache(cache, stream, stream_padding, device=sample.device)
+            self._close_cache(cache, stream, stream_padding, batch=batch, device=sample.device)
 
         # 5. Video tokens back to a clip.
         shift, scale = spread_over_tokens(

@@ -14,6 +14,7 @@ class VideoTransformerCache(DynamicCache):
     the rows passed, and only read with `use_cache=False`. With a window, rows that no later row attends to are dropped.
 
     Attributes:
+        batch: samples, None while empty.
         num_rows: rows seen so far, dropped ones included: the position of the next.
         token_rows: the row of each cached token, `(cached tokens,)`, -1 for the caption's; None while empty.
         padding: bool `(B, cached tokens)`, False for padding; None where there is none.
@@ -22,6 +23,7 @@ class VideoTransformerCache(DynamicCache):
     def __init__(self) -> None:
         super().__init__()
         self.num_rows = 0
+        self.batch: int | None = None
         self.token_rows: torch.Tensor | None = None
         self.padding: torch.Tensor | None = None
         self.has_caption = False
@@ -47,8 +49,17 @@ class VideoTransformerCache(DynamicCache):
         new = torch.ones(batch, tokens, dtype=torch.bool, device=device) if padding is None else padding
         return torch.cat((before, new), dim=1)
 
-    def note(self, token_rows: torch.Tensor, padding: torch.Tensor | None, *, num_rows: int, has_caption: bool) -> None:
+    def note(
+        self,
+        token_rows: torch.Tensor,
+        padding: torch.Tensor | None,
+        *,
+        batch: int,
+        num_rows: int,
+        has_caption: bool,
+    ) -> None:
         """Say what the tokens just stored are: their rows, and the padding of all that is cached now."""
+        self.batch = batch
         self.token_rows = token_rows if self.token_rows is None else torch.cat((self.token_rows, token_rows))
         self.padding = padding
         self.num_rows += num_rows
@@ -75,4 +86,6 @@ class VideoTransformerCache(DynamicCache):
             if bool(self.padding.all()):
                 self.padding = None
         for layer in self.layers:
+            if not layer.is_initialized:  # a layer that was left out of every pass
+                continue
             layer.keys, layer.values = layer.keys[:, :, index], layer.values[:, :, index]

@@ -55,10 +55,10 @@ class VideoTransformerRows:
                 f"past_key_values is a {type(past_key_values).__name__}; expected a VideoTransformerCache, which "
                 "use_cache=True returns."
             )
-        if past_key_values.token_rows is not None:
-            cached = past_key_values.layers[0].keys.shape[0]
-            if cached != batch:
-                raise ValueError(f"past_key_values holds {cached} samples and {batch} are passed; they must agree.")
+        if past_key_values.batch not in (None, batch):
+            raise ValueError(
+                f"past_key_values holds {past_key_values.batch} samples and {batch} are passed; they must agree."
+            )
         if past_key_values.num_rows % (config.attention_block or 1):
             raise ValueError(
                 f"past_key_values ends within a block: {past_key_values.num_rows} rows and attention_block="
@@ -107,12 +107,17 @@ class VideoTransformerRows:
         )
 
     def _close_cache(
-        self, cache: VideoTransformerCache, stream: StreamRows, padding: torch.Tensor | None, *, device: torch.device
+        self,
+        cache: VideoTransformerCache,
+        stream: StreamRows,
+        padding: torch.Tensor | None,
+        *,
+        batch: int,
+        device: torch.device,
     ) -> None:
         """Note what a pass stored, and forget the rows that no later one attends to."""
         rows = stream.of_tokens(device=device)
-        batch = cache.layers[0].keys.shape[0]
         padding = cache.join_padding(padding, batch=batch, tokens=rows.shape[0])
-        cache.note(rows, padding, num_rows=stream.num_rows, has_caption=stream.caption_tokens > 0)
+        cache.note(rows, padding, batch=batch, num_rows=stream.num_rows, has_caption=stream.caption_tokens > 0)
         if self.config.attention_window is not None:
             cache.drop_rows_before(cache.num_rows - self.config.attention_window)
