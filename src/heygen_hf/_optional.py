@@ -31,6 +31,7 @@ OPTIONAL_DEPENDENCIES: dict[str, OptionalDependency] = {
     "torchcodec": OptionalDependency(extra="torchcodec", purpose="decoding with torchcodec"),
     "bitsandbytes": OptionalDependency(extra="quantization", purpose="loading a base model in 4 bits (QLoRA)"),
     "tensorboard": OptionalDependency(extra="tensorboard", purpose="logging to TensorBoard"),
+    "torchdiffeq": OptionalDependency(extra="ode", purpose="sampling by an adaptive solver (sampler='dopri5')"),
     "sacrebleu": OptionalDependency(extra="text-metrics", purpose="BLEU"),
     "rouge_score": OptionalDependency(extra="text-metrics", purpose="ROUGE"),
     "wandb": OptionalDependency(extra="wandb", purpose="logging to Weights & Biases"),
