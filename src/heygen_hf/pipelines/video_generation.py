@@ -321,10 +321,9 @@ class VideoGenerationPipeline(ConditionsMixin, CausalVideoMixin, DenoisingMixin,
             frame_rate=options.get("frame_rate"),
         )
         options["audio"] = heard
-        num_sounds = 1 if heard is None else len(heard.samples)
-        num_prompts = None if rows is None else len(rows) // repeats
-        given = count_given(found, num_prompts=num_prompts or (num_sounds if num_sounds > 1 else None))
+        given = count_given(found, num_prompts=None if rows is None else len(rows) // repeats)
         if heard is not None:
+            given = len(heard.samples) if rows is None and given == 1 else given
             check_count(heard.samples, num_videos=given)
         return conditions, given * repeats
 
