@@ -1,7 +1,7 @@
 """`heygen-hf generate`: videos from a run's exported model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,8 +21,33 @@ def generate(
     seed: Annotated[int, typer.Option(help="Video i is made with seed + i.", min=0)] = 0,
     output_dir: Annotated[Path, typer.Option(help="Gets the .mp4 files and metadata.jsonl.")] = Path("out"),
     num_inference_steps: Annotated[int | None, typer.Option(help="Denoising steps.", min=1)] = None,
-    guidance_scale: Annotated[float | None, typer.Option(help="1 is no guidance.", min=0)] = None,
+    sampler: Annotated[
+        Literal["euler", "heun", "unipc", "dpmsolver++", "dopri5"] | None,
+        typer.Option(help="The solver; dopri5 takes as many steps as --tolerance asks for."),
+    ] = None,
+    tolerance: Annotated[float | None, typer.Option(help="Of dopri5, relative and absolute.")] = None,
+    guidance_scale: Annotated[
+        str | None,
+        typer.Option(metavar="NUMBER|NAME=NUMBER,…", help="1 is no guidance; or by condition: caption=4,audio=2."),
+    ] = None,
+    guidance_interval: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LOW HIGH", help="Guide between these timesteps only; 0 is clean, 1 noise."),
+    ] = None,
+    guidance_rescale: Annotated[
+        float, typer.Option(help="Brings the spread back that guidance widens.", min=0, max=1)
+    ] = 0.0,
+    guidance_every: Annotated[int, typer.Option(help="Evaluate guidance every so many steps.", min=1)] = 1,
+    skip_guidance_layer: Annotated[
+        list[int] | None, typer.Option(help="Also push away from the model without this layer; may be repeated.")
+    ] = None,
+    block_cache_threshold: Annotated[
+        float, typer.Option(help="Leave out blocks while the first changes by less than this share.", min=0)
+    ] = 0.0,
     num_frames: Annotated[int | None, typer.Option(help="Frames a video, given ones included.", min=1)] = None,
+    prompts_per_window: Annotated[
+        bool, typer.Option("--prompts-per-window", help="The prompts are those of one long video, window by window.")
+    ] = False,
     context_frames: Annotated[
         int | None, typer.Option(help="Frames each window of a long video is given of the one before; 0: no windows.")
     ] = None,
@@ -44,13 +69,22 @@ def generate(
         seed=seed,
         output_dir=output_dir,
         num_inference_steps=num_inference_steps,
-        guidance_scale=guidance_scale,
+        guidance_scale=_guidance(guidance_scale),
+        sampler=sampler,
+        rtol=tolerance,
+        atol=tolerance,
+        guidance_interval=guidance_interval,
+        guidance_rescale=guidance_rescale,
+        guidance_every=guidance_every,
+        skip_guidance_layers=skip_guidance_layer,
+        block_cache_threshold=block_cache_threshold,
         num_frames=num_frames,
         image=image,
         last_image=last_image,
         video=video,
         mask=mask,
         audio=audio,
+        prompts_per_window=prompts_per_window,
         context_frames=context_frames,
         context_noise=context_noise,
         height=height,
@@ -77,3 +111,15 @@ def _prompts(given: list[str], prompt_file: Path | None, *, is_needed: bool = Tr
             "generate from"
         )
     return prompts
+
+
+def _guidance(text: str | None) -> float | dict[str, float] | None:
+    """`4` as a number, `caption=4,audio=2` as one for each."""
+    if text is None:
+        return None
+    try:
+        if "=" not in text:
+            return float(text)
+        return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise ValueError(f"--guidance-scale {text!r}: expected a number, or as in caption=4,audio=2") from None

@@ -37,6 +37,18 @@ SAMPLING_DEFAULTS: dict[str, Any] = {
 }
 
 
+def sampling_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of options for sampling those that say something.
+
+    Raises:
+        ValueError: one that is none.
+    """
+    for name in given:
+        if name not in SAMPLING_DEFAULTS:
+            raise ValueError(f"{name!r} is no option of sampling; known are {', '.join(SAMPLING_DEFAULTS)}.")
+    return {name: value for name, value in given.items() if value is not None and value != SAMPLING_DEFAULTS[name]}
+
+
 class SamplingRun:
     """One way from noise to a clip: a model under guidance, a solver, a number of steps.
 
