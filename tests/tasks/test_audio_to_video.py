@@ -222,3 +222,28 @@ def test_captions_an_audio_encoder_and_no_given_frames(work: Path, finished: Pat
     sound = speech(tmp_path / "speech.wav", seconds=0.3)
     [file] = generate(folder, ["a face with black hair speaks"], audio=[sound], output_dir=tmp_path / "out")
     assert len(decode_frames(file, range(8)).frames) == 8
+
+
+def test_latents_hear_the_frames_they_stand_for(work: Path, finished: Path, tmp_path: Path) -> None:
+    from diffusers import AutoencoderKLWan
+
+    size = {"base_dim": 4, "z_dim": 4, "dim_mult": [1, 2], "num_res_blocks": 1, "attn_scales": []}
+    AutoencoderKLWan(**size, temperal_downsample=[True]).save_pretrained(tmp_path / "vae")
+    folder = train(
+        work,
+        f"model.autoencoder={tmp_path / 'vae'}",
+        "model.patch_size=[1,4,4]",
+        "processor.num_frames=7",
+        "training.max_steps=1",
+        "training.sample_steps=0",
+        "evaluation.measure=none",
+        f"output_dir={work / 'latents'}",
+    )
+    pipeline = VideoGenerationPipeline.from_pretrained(str(folder))
+    assert pipeline.transformer.config.temporal_compression == 2
+    assert pipeline.transformer.audio_proj.in_features == 2 * 96
+    sound = speech(tmp_path / "speech.wav", seconds=0.5)
+    [file] = generate(folder, [], audio=[sound], output_dir=tmp_path / "out")
+    assert len(decode_frames(file, range(13)).frames) == 13  # in windows of 7
+    with pytest.raises(ValueError, match="evaluation.measure=none"):
+        evaluate(folder)

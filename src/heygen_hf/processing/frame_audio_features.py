@@ -151,10 +151,10 @@ class FrameAudioFeatureExtractor(SequenceFeatureExtractor):
                 f"the recordings have {sampling_rate} Hz and the extractor was made for {self.sampling_rate}: resample "
                 "them first."
             )
-        several = isinstance(audio, list | tuple) or audio.ndim == 2
+        one_alone = isinstance(audio, torch.Tensor | np.ndarray) and audio.ndim == 1
         starts = np.arange(num_frames) / frame_rate
         found = []
-        for one in audio if several else [audio]:
+        for one in [audio] if one_alone else audio:
             samples = torch.as_tensor(one)
             if samples.ndim != 1 or not samples.is_floating_point() or not samples.numel():
                 raise ValueError(

@@ -14,6 +14,7 @@ from heygen_hf.data.cache.encoding_on_the_fly import CachedEncoder
 from heygen_hf.data.cache.encoding_shard import Encoding
 from heygen_hf.data.cache.encoding_store import EncodingCache
 from heygen_hf.data.clips.clip_source import ClipSource, Item, hash_contents
+from heygen_hf.data.clips.dataset import VideoClipDataset
 from heygen_hf.processing import fold_seed
 
 EncodeClips = Callable[[Sequence[Item]], Sequence[Mapping[str, torch.Tensor]]]
@@ -181,7 +182,7 @@ class EncodedClips(Dataset):
         items = []
         for row, index, key, encoding in zip(rows, indices, keys, encodings, strict=True):
             item: Item = {"text": self.clips.texts[row], **{name: of[row] for name, of in self.clips.labels.items()}}
-            if getattr(self.clips, "sounds", None) is not None:
+            if isinstance(self.clips, VideoClipDataset) and self.clips.sounds is not None:
                 item["audio_features"] = self.clips.audio_features(row, seed=self._frames_seed(row, variant))
             item |= {name: value for name, value in stand_ins.get(key, {}).items() if name not in _NOT_KEPT}
             items.append(item | {"latents": self._normalized(self._draw(encoding, epoch=epoch, index=int(index)))})
