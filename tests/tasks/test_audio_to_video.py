@@ -233,7 +233,7 @@ def test_latents_hear_the_frames_they_stand_for(work: Path, finished: Path, tmp_
         work,
         f"model.autoencoder={tmp_path / 'vae'}",
         "model.patch_size=[1,4,4]",
-        "processor.num_frames=7",
+        "processor.num_frames=9",
         "training.max_steps=1",
         "training.sample_steps=0",
         "evaluation.measure=none",
@@ -244,6 +244,6 @@ def test_latents_hear_the_frames_they_stand_for(work: Path, finished: Path, tmp_
     assert pipeline.transformer.audio_proj.in_features == 2 * 96
     sound = speech(tmp_path / "speech.wav", seconds=0.5)
     [file] = generate(folder, [], audio=[sound], output_dir=tmp_path / "out")
-    assert len(decode_frames(file, range(13)).frames) == 13  # in windows of 7
+    assert len(decode_frames(file, range(13)).frames) == 13  # in windows of 9
     with pytest.raises(ValueError, match="evaluation.measure=none"):
         evaluate(folder)
