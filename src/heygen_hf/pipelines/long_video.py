@@ -1,6 +1,6 @@
 """Videos longer than a model's window: each window starts from the last frames of the one before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,14 @@ class WindowPlan:
 
     window_frames: int
     context_frames: int
+
+    def count(self, num_frames: int, *, known: int = 0) -> int:
+        """Windows of a video of `num_frames`, of which `known` are given."""
+        if known >= self.window_frames:
+            done, first = known, 0
+        else:
+            done, first = self.window_frames, 1
+        return first + max(0, -(-(num_frames - done) // (self.window_frames - self.context_frames)))
 
 
 def learned_to_continue(config: VideoTransformerConfig) -> bool:
@@ -108,6 +116,8 @@ class LongVideoMixin:
             context_frames: of each window, by default half of it; 1 + c n with an autoencoder that compresses time.
             context_noise: standard deviation of noise on the context as the model sees it (its output stays clean),
                 for a model that learned with `training.given_noise`.
+            prompts_per_window: in place of `prompt`, what each window shows: for every window in turn a caption, or one
+                for each video; the last goes on to the end. What came before is known from the context alone.
             others: as in a call; a `video` longer than a window comes out as it is, and goes on from its last
                 `context_frames`; one shorter than `context_frames` is the context as a whole.
 
@@ -119,6 +129,7 @@ class LongVideoMixin:
             ...     write(frames)
         """
         defaults = {"image": None, "last_image": None, "video": None, "context_frames": None, "context_noise": 0.0}
+        defaults["prompts_per_window"] = None
         known = set(defaults) | set(_LOOP_OPTIONS)
         unknown = [name for name in options if name not in known]
         if unknown:
@@ -138,6 +149,7 @@ class LongVideoMixin:
         video: Any | None,
         height: int | None,
         width: int | None,
+        prompts_per_window: Sequence[str | list[str]] | None = None,
         **options: Any,
     ) -> Iterator[torch.Tensor]:
         """`stream_windows` as the processor normalises, on the CPU."""
@@ -161,6 +173,11 @@ class LongVideoMixin:
                 f"{num_frames}."
             )
         repeats = options["num_videos_per_prompt"]
+        later: list[str | list[str]] = []
+        if prompts_per_window is not None:
+            if prompt is not None:
+                raise ValueError("prompt and prompts_per_window were both given; leave one out.")
+            prompt, *later = _check_prompts(prompts_per_window, plan.count(num_frames, known=known))
         conditions, count = self._prepare(prompt, found, options)
         shape = self.clip_shape(num_frames=plan.window_frames, height=height, width=width)
         groups = count // repeats
@@ -196,7 +213,25 @@ class LongVideoMixin:
             yield new
             if done >= num_frames or self._interrupt:
                 break
+            if later:
+                prompts, classes = self._expand_conditions(later.pop(0), options["class_ids"], repeats)
+                conditions = self._encode_conditions(prompts, classes, device=self._execution_device)
             given = GivenClips.prefix(window[:, -plan.context_frames :].clone(), num_frames=plan.window_frames)
             noise_std = context_noise
             del window, new
         self.maybe_free_model_hooks()
+
+
+def _check_prompts(prompts: Sequence[str | list[str]], windows: int) -> list[str | list[str]]:
+    """Prompts of windows, none without a window and all for as many videos."""
+    if isinstance(prompts, str) or not prompts:
+        raise ValueError(f"prompts_per_window is {prompts!r}; expected a caption, or a list of them, for each window.")
+    if len(prompts) > windows:
+        raise ValueError(
+            f"prompts_per_window holds {len(prompts)} and the video has {windows} windows; raise num_frames or give "
+            "fewer."
+        )
+    counts = {1 if isinstance(some, str) else len(some) for some in prompts}
+    if len(counts) > 1:
+        raise ValueError(f"the windows of prompts_per_window have {sorted(counts)} captions; expected as many in each.")
+    return list(prompts)

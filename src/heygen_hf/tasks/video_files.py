@@ -1,8 +1,7 @@
 """Generated videos on disk: for `generate`, for samples while training."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ from tqdm.auto import tqdm
 
 from heygen_hf.data import write_video
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.pipelines.denoising import sampling_options
 from heygen_hf.pipelines.long_video import plan_windows
+from heygen_hf.tasks.generated_folder import GeneratedFolder, to_uint8
 from heygen_hf.tasks.given_files import read_given_files
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.sound_files import read_sounds
@@ -70,9 +71,29 @@ def sample_videos(
     return torch.cat(videos)
 
 
-def to_uint8(videos: torch.Tensor) -> torch.Tensor:
-    """[0, 1] floats to 0..255, rounded."""
-    return (videos.float() * 255).round().clamp(0, 255).to(torch.uint8)
+def stream_videos(
+    pipeline: VideoGenerationPipeline,
+    prompts: Sequence[str] | None,
+    *,
+    seeds: Sequence[int],
+    in_windows: bool,
+    precision: str = "auto",
+    **options: Any,
+) -> Iterator[torch.Tensor]:
+    """Videos made together, as uint8 `(videos, frames, channels, height, width)`: window by window, or all at once.
+
+    Args:
+        options: of `VideoGenerationPipeline.stream_windows`, or of a call.
+    """
+    if not in_windows:
+        videos = sample_videos(pipeline, prompts, seeds=seeds, batch_size=len(seeds), precision=precision, **options)
+        yield to_uint8(videos)
+        return
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    texts = None if prompts is None else list(prompts)
+    with fast_math(pipeline.device.type, precision):
+        for window in pipeline.stream_windows(texts, generator=generators, **options):
+            yield to_uint8(window)
 
 
 def generate(
@@ -83,13 +104,14 @@ def generate(
     seed: int = 0,
     output_dir: str | Path,
     num_inference_steps: int | None = None,
-    guidance_scale: float | None = None,
+    guidance_scale: float | dict[str, float] | None = None,
     num_frames: int | None = None,
     image: Sequence[str | Path] | None = None,
     last_image: Sequence[str | Path] | None = None,
     video: Sequence[str | Path] | None = None,
     mask: str | Path | None = None,
     audio: Sequence[str | Path] | None = None,
+    prompts_per_window: bool = False,
     context_frames: int | None = None,
     context_noise: float = 0.0,
     height: int | None = None,
@@ -98,6 +120,7 @@ def generate(
     batch_size: int | None = None,
     device: str | None = None,
     overwrite: bool = False,
+    **sampling: Any,
 ) -> list[Path]:
     """Write `num_videos` videos for each prompt, in order, and a `metadata.jsonl` that says how each was made.
 
@@ -111,7 +134,9 @@ def generate(
         audio: files with sound, likewise, for a model that hears; the videos carry it, and last as long.
         mask: a picture as large as `video`, white where it is generated anew.
         num_frames: of the whole video, given frames included; beyond the model's window it is made in windows.
+        prompts_per_window: the prompts are those of one video, window after window.
         context_frames, context_noise: of windows, see `VideoGenerationPipeline.stream_windows`.
+        sampling: how to sample: `sampler`, `guidance_interval` and the others of `VideoGenerationPipeline`.
         others: by default what is saved with the pipeline.
 
     Returns:
@@ -121,10 +146,14 @@ def generate(
         ValueError: no exported model, sizes the model cannot make, files that cannot be read, or videos already there
             without `overwrite`.
     """
+    sampling = sampling_options(sampling)
     pipeline = load_pipeline(run, device=device)
     config = pipeline.transformer.config
     rate = frame_rate or pipeline.config.frame_rate
     named = {"image": image, "last_image": last_image, "video": video, "audio": audio}
+    windows_of = list(prompts) if prompts_per_window else []
+    if windows_of:
+        prompts = [" / ".join(windows_of)]
     count = len(prompts) or max((len(files) for files in named.values() if files), default=1)
     given = read_given_files(
         pipeline.processor,
@@ -136,18 +165,19 @@ def generate(
         num_frames = max(sounds.num_frames)
     in_windows = pipeline.makes_windows(num_frames, context_frames) and mask is None
     pipeline.clip_shape(num_frames=None if in_windows else num_frames, height=height, width=width)
-    output = Path(output_dir)
-    metadata = output / "metadata.jsonl"
-    if metadata.exists() and not overwrite:
-        raise ValueError(f"{output} already holds generated videos; use --overwrite or another --output-dir.")
-    output.mkdir(parents=True, exist_ok=True)
-    remove_listed_videos(metadata)
+    if windows_of and not in_windows:
+        raise ValueError(
+            f"{len(windows_of)} prompts for the windows of a video that has one: pass --num-frames above "
+            f"{config.sample_frames}, for a model that learned to go on from given frames."
+        )
+    output = GeneratedFolder(output_dir, overwrite=overwrite)
     options = {
         "num_inference_steps": num_inference_steps or pipeline.config.num_inference_steps,
         "guidance_scale": pipeline.config.guidance_scale if guidance_scale is None else guidance_scale,
         "num_frames": num_frames or (config.sample_frames if mask is None else len(given["video"][0])),
         "height": height or config.sample_height,
         "width": width or config.sample_width,
+        **sampling,
     }
     if in_windows:
         plan = plan_windows(config, context_frames=context_frames)
@@ -158,8 +188,6 @@ def generate(
     names = {name: [Path(file).name for file in files] for name, files in named.items() if files}
     texts = [prompt for prompt in prompts or [""] * count for _ in range(num_videos)]
     batch_size = batch_size or 16
-    files: list[Path] = []
-    rows: list[str] = []
     progress = tqdm(total=len(texts), desc="generating", unit="video")
     for start in range(0, len(texts), batch_size):
         some = texts[start : start + batch_size]
@@ -168,32 +196,34 @@ def generate(
         batch: dict[str, Any] = {name: [values[which] for which in prompt_of] for name, values in given.items()}
         if sounds is not None:
             batch["audio"] = sounds.heard.select(prompt_of)
-        captions = some if prompts else None
-        videos = to_uint8(sample_videos(pipeline, captions, seeds=seeds, batch_size=batch_size, **options, **batch))
-        for text, one_seed, which, frames in zip(some, seeds, prompt_of, videos, strict=True):
-            file = output / f"{len(files):05d}.mp4"
-            # of videos made together, one with shorter sound is as long as its own
-            own = {} if sounds is None else {"num_frames": sounds.num_frames[which]}
-            track = {} if sounds is None else sounds.track(which)
-            write_video(file, frames[: own.get("num_frames")], frame_rate=rate, **track)
-            files.append(file)
-            row = {"file_name": file.name, "text": text, "seed": one_seed, **options, **own, "frame_rate": rate}
+        if windows_of:
+            batch["prompts_per_window"] = [[text] * len(some) for text in windows_of]
+        captions = some if prompts and not windows_of else None
+        tracks = [{} if sounds is None else sounds.track(which) for which in prompt_of]
+        # of videos made together, one with shorter sound is as long as its own
+        own = [{} if sounds is None else {"num_frames": sounds.num_frames[which]} for which in prompt_of]
+        with ExitStack() as stack:
+            writers = output.writers(len(some), frame_rate=rate, tracks=tracks)
+            for writer in writers:
+                stack.enter_context(writer)
+            done = 0
+            for videos in stream_videos(pipeline, captions, seeds=seeds, in_windows=in_windows, **options, **batch):
+                for writer, frames, length in zip(writers, videos, own, strict=True):
+                    left = max(0, length.get("num_frames", options["num_frames"]) - done)
+                    if left:
+                        writer.write(frames[:left])
+                done += videos.shape[1]
+        for writer, text, one_seed, which, length in zip(writers, some, seeds, prompt_of, own, strict=True):
+            row = {"text": text, "seed": one_seed, **options, **length, "frame_rate": rate}
             row |= {name: some_files[which % len(some_files)] for name, some_files in names.items()}
-            rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+            output.add(writer.path, row)
         progress.update(len(some))
         # Written batch by batch: what was made before a crash keeps its captions.
-        metadata.write_text("".join(rows), encoding="utf-8")
+        output.save()
+    output.save(complete=True)
     progress.close()
-    print(f"{len(files)} videos and metadata.jsonl are in {output}")
-    return files
-
-
-def remove_listed_videos(metadata: Path) -> None:
-    """Remove the videos that a `metadata.jsonl` of `generate` lists, so that none is left without a row."""
-    if metadata.is_file():
-        for line in metadata.read_text(encoding="utf-8").splitlines():
-            (metadata.parent / Path(json.loads(line)["file_name"]).name).unlink(missing_ok=True)
-        metadata.unlink()
+    print(f"{len(output.files)} videos and metadata.jsonl are in {output.folder}")
+    return output.files
 
 
 def sample_grid_writer(

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from heygen_hf.data import decode_frames, write_video
+from heygen_hf.data.video import VideoWriter
 from heygen_hf.data.video.audio import decode_audio
 
 
@@ -97,3 +98,23 @@ def test_audio_of_another_kind_is_refused(tmp_path, random_frames, audio, rate, 
     with pytest.raises(ValueError, match=complaint):
         write_video(tmp_path / "a.mp4", random_frames(2), audio=audio, sampling_rate=rate)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_clip_written_in_pieces_is_that_written_at_once(tmp_path, random_frames):
+    frames = random_frames()
+    sound = {"audio": torch.sin(torch.arange(1600) / 20), "sampling_rate": 16000}
+    whole = write_video(tmp_path / "whole.mp4", frames, lossless=True, **sound)
+    with VideoWriter(tmp_path / "pieces.mp4", lossless=True, **sound) as writer:
+        for piece in frames.split(3):
+            writer.write(piece)
+            assert not writer.path.exists()
+    assert writer.path.read_bytes() == whole.read_bytes()
+    with pytest.raises(ValueError, match="one video has one size"):
+        _write_pieces(tmp_path / "bad.mp4", frames, frames[..., :-2])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pieces.mp4", "whole.mp4"]
+
+
+def _write_pieces(path, *pieces):
+    with VideoWriter(path) as writer:
+        for piece in pieces:
+            writer.write(piece)

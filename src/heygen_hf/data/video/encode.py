@@ -3,7 +3,7 @@
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -47,52 +47,124 @@ def write_video(
     Raises:
         ValueError: frames or audio of another kind.
     """
-    import av  # heavy; this module is imported by the light façade
+    with VideoWriter(
+        path,
+        frame_rate=frame_rate,
+        lossless=lossless,
+        constant_rate_factor=constant_rate_factor,
+        audio=audio,
+        sampling_rate=sampling_rate,
+    ) as writer:
+        writer.write(frames)
+    return writer.path
 
-    sound = _checked_audio(audio, sampling_rate)
 
+class VideoWriter:
+    """`write_video` for frames that come piece by piece: only those of a piece are in memory.
+
+    A context manager; the file appears whole when it is left, and not at all where an error is raised within.
+
+    Args:
+        path, frame_rate, lossless, constant_rate_factor, audio, sampling_rate: as for `write_video`.
+
+    Example:
+        >>> with VideoWriter("long.mp4", frame_rate=8) as writer:
+        ...     for frames in pieces:
+        ...         writer.write(frames)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        *,
+        frame_rate: float = 8.0,
+        lossless: bool = False,
+        constant_rate_factor: int = 12,
+        audio: torch.Tensor | np.ndarray | None = None,
+        sampling_rate: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.frame_rate, self.lossless, self.constant_rate_factor = frame_rate, lossless, constant_rate_factor
+        self._sound, self._sampling_rate = _checked_audio(audio, sampling_rate), sampling_rate
+        if not frame_rate > 0:
+            raise ValueError(f"frame_rate is {frame_rate}; expected frames per second above 0")
+        self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        self._container: av.container.OutputContainer | None = None
+        self._stream: Any = None
+        self._track: Any = None
+        self._shape: tuple[int, ...] | None = None
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def write(self, frames: torch.Tensor | np.ndarray) -> None:
+        """Append frames, uint8 `(frames, channels, height, width)`.
+
+        Raises:
+            ValueError: frames of another kind, or of another size than those before.
+        """
+        import av  # heavy; this module is imported by the light façade
+
+        pixels = _checked_pixels(frames)
+        if self._shape not in (None, pixels.shape[1:]):
+            raise ValueError(f"frames is {pixels.shape} after frames of {self._shape}; one video has one size")
+        self._shape = pixels.shape[1:]
+        pixels = pixels.transpose(0, 2, 3, 1)
+        if not self.lossless:
+            odd_rows, odd_columns = pixels.shape[1] % 2, pixels.shape[2] % 2
+            pixels = np.pad(pixels, ((0, 0), (0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
+        if self._container is None:
+            self._open(*pixels.shape[1:3])
+        assert self._container is not None
+        for frame_pixels in pixels:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_pixels), format="rgb24")
+            self._container.mux(self._stream.encode(frame))
+
+    def _open(self, height: int, width: int) -> None:
+        import av
+
+        # bitexact: no version strings in the file, so that the same frames give the same bytes
+        options = {"fflags": "+bitexact"} if self.lossless else {"movflags": "+faststart"}
+        self._container = av.open(str(self._partial), "w", format="mp4", options=options)
+        # the rate as a fraction that players take: 30000/1001 and not 29.97002997...
+        rate = Fraction(self.frame_rate).limit_denominator(1001)
+        codec_options = (
+            {"preset": "ultrafast", "qp": "0"}
+            if self.lossless
+            else {"preset": "medium", "crf": str(self.constant_rate_factor)}
+        )
+        codec = "libx264rgb" if self.lossless else "libx264"
+        self._stream = self._container.add_stream(codec, rate=rate, options=codec_options)
+        self._stream.height, self._stream.width = height, width
+        self._stream.pix_fmt = "rgb24" if self.lossless else "yuv420p"
+        self._stream.codec_context.thread_count = 1 if self.lossless else 0  # 1: deterministic, faster for small clips
+        # all tracks before the first packet: that writes the header
+        self._track = None if self._sound is None else _add_audio_track(self._container, self._sampling_rate)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if self._container is not None:
+                try:
+                    if kind is None:
+                        self._container.mux(self._stream.encode())
+                        if self._track is not None and self._sound is not None:
+                            _write_audio(self._container, self._track, self._sound)
+                finally:
+                    self._container.close()
+                if kind is None:
+                    os.replace(self._partial, self.path)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+def _checked_pixels(frames: torch.Tensor | np.ndarray) -> np.ndarray:
     pixels = np.asarray(frames)
     if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != 3 or pixels.shape[0] == 0:
         raise ValueError(
             f"frames is {pixels.dtype}{pixels.shape}; expected uint8 (frames, channels, height, width) with "
             "3 channels and at least one frame"
         )
-    if not frame_rate > 0:
-        raise ValueError(f"frame_rate is {frame_rate}; expected frames per second above 0")
-    pixels = pixels.transpose(0, 2, 3, 1)
-    if not lossless:
-        odd_rows, odd_columns = pixels.shape[1] % 2, pixels.shape[2] % 2
-        pixels = np.pad(pixels, ((0, 0), (0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
-
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # bitexact: no version strings in the file, so that the same frames give the same bytes
-    options = {"fflags": "+bitexact"} if lossless else {"movflags": "+faststart"}
-    try:
-        with av.open(str(partial), "w", format="mp4", options=options) as container:
-            # the rate as a fraction that players take: 30000/1001 and not 29.97002997...
-            rate = Fraction(frame_rate).limit_denominator(1001)
-            codec_options = (
-                {"preset": "ultrafast", "qp": "0"}
-                if lossless
-                else {"preset": "medium", "crf": str(constant_rate_factor)}
-            )
-            stream = container.add_stream("libx264rgb" if lossless else "libx264", rate=rate, options=codec_options)
-            stream.height, stream.width = pixels.shape[1:3]
-            stream.pix_fmt = "rgb24" if lossless else "yuv420p"
-            stream.codec_context.thread_count = 1 if lossless else 0  # 1: deterministic, and faster for small clips
-            # all tracks before the first packet: that writes the header
-            track = None if sound is None else _add_audio_track(container, sampling_rate)
-            for frame_pixels in pixels:
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame_pixels), format="rgb24")
-                container.mux(stream.encode(frame))
-            container.mux(stream.encode())
-            if track is not None and sound is not None:
-                _write_audio(container, track, sound)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    return pixels
 
 
 def _checked_audio(audio: torch.Tensor | np.ndarray | None, sampling_rate: int | None) -> np.ndarray | None:

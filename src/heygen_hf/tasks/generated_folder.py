@@ -1,0 +1,64 @@
+"""A folder of generated videos: the files, and a `metadata.jsonl` that says how each was made."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from heygen_hf.data.video import VideoWriter
+
+
+class GeneratedFolder:
+    """Videos `00000.mp4`, `00001.mp4`, … with a row each in `metadata.jsonl`.
+
+    Videos of an earlier run stay until new ones take their names, and those left over go when all are made: a run that
+    fails costs none that it has not replaced. The rows are always those of the videos that are there.
+
+    Args:
+        folder: made when the first video is written.
+        overwrite: whether videos may be there already.
+
+    Raises:
+        ValueError: they are, and may not.
+    """
+
+    def __init__(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        self.folder = Path(folder)
+        self.files: list[Path] = []
+        self._metadata = self.folder / "metadata.jsonl"
+        if self._metadata.exists() and not overwrite:
+            raise ValueError(f"{self.folder} already holds generated videos; use --overwrite or another --output-dir.")
+        self._rows: dict[str, str] = {}
+        self._earlier: dict[str, str] = {}
+        if self._metadata.is_file():
+            for line in self._metadata.read_text(encoding="utf-8").splitlines():
+                self._earlier[Path(json.loads(line)["file_name"]).name] = line
+
+    def writers(self, count: int, *, frame_rate: float, tracks: list[dict[str, Any]]) -> list[VideoWriter]:
+        """Writers of the next `count` videos, `tracks[i]` the sound of each as `write_video` takes it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        start = len(self.files)
+        return [
+            VideoWriter(self.folder / f"{start + i:05d}.mp4", frame_rate=frame_rate, **tracks[i]) for i in range(count)
+        ]
+
+    def add(self, file: Path, row: dict[str, Any]) -> None:
+        """Say how a video that is now there was made."""
+        self.files.append(file)
+        self._rows[file.name] = json.dumps({"file_name": file.name, **row}, ensure_ascii=False)
+        self._earlier.pop(file.name, None)
+
+    def save(self, *, complete: bool = False) -> None:
+        """Write `metadata.jsonl`; when all is made, remove what is left of an earlier run."""
+        if complete:
+            for name in self._earlier:
+                (self.folder / name).unlink(missing_ok=True)
+            self._earlier = {}
+        lines = [*self._rows.values(), *self._earlier.values()]
+        self._metadata.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def to_uint8(videos: torch.Tensor) -> torch.Tensor:
+    """[0, 1] floats to 0..255, rounded."""
+    return (videos.float() * 255).round().clamp(0, 255).to(torch.uint8)
