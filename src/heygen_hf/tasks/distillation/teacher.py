@@ -21,6 +21,7 @@ _INHERITED = (
     "per_device_eval_batch_size",
     "disable_tqdm",
 )
+_PAIRS_PER_STEP = 64
 _TASKS = ("text_to_video", "distillation")
 
 
@@ -98,7 +99,9 @@ def student_recipe(
     steps = f"{to_steps} step{'s' if to_steps > 1 else ''}"
     values: dict[str, Any] = read_recipe_values(RunFolder(path).recipe, []).values
     training = values.get("training") or {}
-    values["training"] = {name: training[name] for name in _INHERITED if name in training}
+    # as many pairs to learn from in an optimiser step, whatever the steps
+    batch_size = {"per_device_train_batch_size": max(1, _PAIRS_PER_STEP // to_steps)}
+    values["training"] = batch_size | {name: training[name] for name in _INHERITED if name in training}
     values["task"] = "distillation"
     values["output_dir"] = str(
         output_dir or path.with_name(f"{path.name}_{to_steps}_step{'s' if to_steps > 1 else ''}")
