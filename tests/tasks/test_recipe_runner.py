@@ -29,6 +29,7 @@ def run(recipe, *, resume, overwrite, command):
 
 STARTER = """
 import sys
+sys.modules |= {"peft": None, "bitsandbytes": None}  # transformers would import them for seconds
 from heygen_hf.tasks import TASKS, run_recipe
 TASKS["toy"] = "toy_task"
 run_recipe(sys.argv[1], sys.argv[2:])
