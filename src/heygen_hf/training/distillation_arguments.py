@@ -10,7 +10,7 @@ class DistillationTrainingArguments(VideoGenerationTrainingArguments):
     """[`VideoGenerationTrainingArguments`] for a student that samples in few steps.
 
     Defaults that differ from them: `max_steps` 200, `per_device_train_batch_size` 16, `muon_learning_rate` 1e-3,
-    `learning_rate` 5e-4, `warmup_steps` 20, `linear_decay_share` 0.7, `weight_decay` 0.0, `ema_decay` 0.99,
+    `learning_rate` 5e-4, `warmup_steps` 20, `linear_decay_share` 0.7, `weight_decay` 0.0, `ema_decay` 0.98,
     `max_eval_clips` 64. `eval_timesteps` are the student's own.
 
     Args:
@@ -27,7 +27,7 @@ class DistillationTrainingArguments(VideoGenerationTrainingArguments):
     warmup_steps: float = 20
     linear_decay_share: float | None = 0.7
     weight_decay: float = 0.0
-    ema_decay: float | None = 0.99
+    ema_decay: float | None = 0.98
     max_eval_clips: int | None = 64
 
     to_steps: int = 4
