@@ -45,6 +45,7 @@ def without_a_cache(
         {"guidance_scale": 2.0},
         {"guidance_scale": 2.0, "guidance_interval": (0.3, 0.8)},
         {"guidance_scale": 1.0, "skip_guidance_layers": [0]},
+        {"guidance_scale": 2.0, "block_cache_threshold": 1e-9},
     ],
 )
 @torch.no_grad()

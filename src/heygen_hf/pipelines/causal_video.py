@@ -13,6 +13,7 @@ from torch import nn
 from transformers.utils import ModelOutput
 
 from heygen_hf.models.video_transformer import VideoTransformerCache
+from heygen_hf.pipelines.block_caching import BlockCache
 from heygen_hf.pipelines.given_frames import GivenClips, GivenLatents
 from heygen_hf.pipelines.guidance import guidance_of
 from heygen_hf.pipelines.latents import draw_latents
@@ -64,19 +65,28 @@ class CachedTransformer:
         """The clean rows as keys and values for a call with these arguments; None where there are no rows."""
         rows, dropped = noisy.shape[0], arguments["condition_dropout_mask"]
         present = tuple(name for name, value in arguments.items() if value is not None)
-        layers = tuple(layer.attention.layer_idx for layer in self.layers)
+        called_with = self.layers
+        # A pass that fills the cache must run every block: leaving some out is for those that denoise.
+        whole = [
+            block for layer in called_with for block in (layer.blocks if isinstance(layer, BlockCache) else [layer])
+        ]
+        layers = tuple(layer.attention.layer_idx for layer in whole)
         key = (rows, present, layers, None if dropped is None else tuple(dropped.flatten().tolist()))
         cache, done = self._caches.get(key, (None, 0))
-        for clip, audio in self._context[done:]:
-            repeats = rows // clip.shape[0]
-            heard = {} if audio is None else {"audio_features": audio.repeat(repeats, 1, 1)}
-            cache = self.transformer(
-                clip.to(noisy).repeat(repeats, 1, 1, 1, 1),
-                torch.zeros(rows, device=noisy.device),
-                past_key_values=cache,
-                use_cache=True,
-                **{**arguments, **heard},
-            ).past_key_values
+        self.layers = nn.ModuleList(whole)
+        try:
+            for clip, audio in self._context[done:]:
+                repeats = rows // clip.shape[0]
+                heard = {} if audio is None else {"audio_features": audio.repeat(repeats, 1, 1)}
+                cache = self.transformer(
+                    clip.to(noisy).repeat(repeats, 1, 1, 1, 1),
+                    torch.zeros(rows, device=noisy.device),
+                    past_key_values=cache,
+                    use_cache=True,
+                    **{**arguments, **heard},
+                ).past_key_values
+        finally:
+            self.layers = called_with
         if cache is not None:
             self._caches[key] = (cache, len(self._context))
         return cache
