@@ -8,7 +8,6 @@ from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.card import write_run_card
 
-
 _USAGE = """output = pipe({arguments}, output_type="pt")
 
 from heygen_hf.data import write_video
