@@ -128,9 +128,7 @@ def prepare_sounds(
                     num_workers=num_workers,
                     progress=progress,
                 )
-                _write(
-                    folder, list(row_of), heard, analyze or extractor.analyze, sampling_rate=extractor.sampling_rate
-                )
+                _write(folder, list(row_of), heard, analyze or extractor.analyze, sampling_rate=extractor.sampling_rate)
     index = json.loads((folder / _INDEX).read_text("utf-8"))
     values = np.load(folder / _VALUES, mmap_mode="r", allow_pickle=False)
     entries = [index[content.hex()] for content in clips.contents]
