@@ -245,5 +245,5 @@ def test_latents_hear_the_frames_they_stand_for(work: Path, finished: Path, tmp_
     sound = speech(tmp_path / "speech.wav", seconds=0.5)
     [file] = generate(folder, [], audio=[sound], output_dir=tmp_path / "out")
     assert len(decode_frames(file, range(13)).frames) == 13  # in windows of 9
-    with pytest.raises(ValueError, match="evaluation.measure=none"):
+    with pytest.raises(ValueError, match=r"evaluation\.measure=none"):
         evaluate(folder)
