@@ -182,3 +182,19 @@ def test_a_save_that_fails_names_the_remedy_and_keeps_the_last(make_trainer: Mak
     with pytest.raises(ValueError, match=r"saving checkpoint-2 failed .* the previous checkpoint is untouched"):
         trainer._save_checkpoint(trainer.model, None)
     VideoTransformerForVideoGeneration.from_pretrained(root / "checkpoint-2")
+
+
+def test_a_mean_flow_learns_and_accumulates_alike(make_trainer: MakeTrainer) -> None:
+    whole = make_trainer("whole", model_fields={"objective": "mean_flow"}, max_steps=3)
+    parts = make_trainer(
+        "parts",
+        model_fields={"objective": "mean_flow"},
+        max_steps=3,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
+    )
+    for trainer in (whole, parts):
+        trainer.model.set_attn_implementation("matmul")
+        trainer.train()
+    assert whole.args.compile_blocks == "never"
+    assert largest_difference(whole, parts) < 5e-5

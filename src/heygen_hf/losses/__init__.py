@@ -13,6 +13,7 @@ from heygen_hf.losses.focal import FocalLoss
 from heygen_hf.losses.gradient_penalty import GradientPenalty
 from heygen_hf.losses.linear_chain_crf import LinearChainCRF, bio_transitions
 from heygen_hf.losses.loss import Loss, LossOutput
+from heygen_hf.losses.mean_flow import MeanFlowObjective
 from heygen_hf.losses.multimodal import MultimodalLoss
 from heygen_hf.losses.objective import DenoisingObjective, ObjectiveOutput, PredictionType
 from heygen_hf.losses.perceptual import PerceptualLoss
@@ -38,6 +39,7 @@ __all__ = [
     "LinearChainCRF",
     "Loss",
     "LossOutput",
+    "MeanFlowObjective",
     "MultimodalLoss",
     "ObjectiveOutput",
     "PerceptualLoss",

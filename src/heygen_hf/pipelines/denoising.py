@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import SchedulerMixin
+from diffusers import FlowMatchEulerDiscreteScheduler, SchedulerMixin
 
 from heygen_hf.losses import DenoisingObjective
 from heygen_hf.models.video_transformer import build_objective
@@ -80,6 +80,9 @@ class SamplingRun:
         self.model_timesteps = model_timesteps(scheduler, objective=objective.name).to(device)
         self._levels = self.model_timesteps.tolist()  # read once: a GPU would wait at every step
         self.num_evaluations = 0
+        # A mean velocity crosses Euler's step exactly; other solvers want the velocity itself.
+        crosses = objective.name == "mean_flow" and isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
+        self._ends: list[float | None] = [*self._levels[1:], 0.0] if crosses else [None] * len(self._levels)
 
     def step(self, index: int, latents: torch.Tensor) -> torch.Tensor:
         """Clips `(videos, frames, channels, height, width)` after evaluation `index`, what is given in its place."""
@@ -91,7 +94,7 @@ class SamplingRun:
         if self.kept is not None:
             scaled, timestep = self.kept.put(scaled), self.kept.timesteps(timestep)
         dtype = self.model.transformer.dtype
-        prediction = self.model(scaled.to(dtype), timestep, at=self._levels[index]).float()
+        prediction = self.model(scaled.to(dtype), timestep, at=self._levels[index], end=self._ends[index]).float()
         self.num_evaluations += 1
         prediction = self.objective.convert(prediction, scaled, timestep, to=self.wanted)
         if self.kept is not None:

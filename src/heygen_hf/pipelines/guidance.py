@@ -111,19 +111,24 @@ class GuidedModel:
         self.scales = self._scales()
         self.num_rows = 0
         self._calls = 0
+        self._end: float | None = None
         self._differences: dict[str | None, torch.Tensor] = {}
         layers = len(transformer.layers) if guidance.skip_layers else 0
         wrong = [layer for layer in guidance.skip_layers or () if not -layers <= layer < layers]
         if wrong:
             raise ValueError(f"skip_guidance_layers has {wrong[0]}; this model has layers 0 to {layers - 1}.")
 
-    def __call__(self, noisy: torch.Tensor, timestep: torch.Tensor, *, at: float) -> torch.Tensor:
+    def __call__(
+        self, noisy: torch.Tensor, timestep: torch.Tensor, *, at: float, end: float | None = None
+    ) -> torch.Tensor:
         """The guided prediction.
 
         Args:
             noisy, timestep: as for the transformer, what is given at 0.
             at: the timestep of what is generated.
+            end: where the step ends, for models that predict the mean velocity down to there.
         """
+        self._end = end
         holds = self.guidance.holds_at(at)
         scales = self.scales if holds else {}
         fresh = self._calls % self.guidance.every == 0 or not self._differences
@@ -203,10 +208,12 @@ class GuidedModel:
         dropped: torch.Tensor | None,
     ) -> torch.Tensor:
         self.num_rows += len(conditions)
-        arguments = conditions[0]
+        arguments: dict[str, Any] = dict(conditions[0])
         if len(conditions) > 1:
             arguments = {name: torch.cat([one[name] for one in conditions]) for name in conditions[0]}
             arguments["condition_dropout_mask"] = dropped
+        if self._end is not None:
+            arguments["end_timestep"] = torch.where(timestep > 0, self._end, 0.0).to(timestep)
         return self.transformer(noisy, timestep, **arguments).sample
 
     def _rescaled(self, guided: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,7 @@ class OdeRun:
         atol: float = 1e-3,
         kept: GivenLatents | None = None,
     ) -> None:
-        if objective.name != "flow_matching":
+        if objective.name == "ddpm":
             raise ValueError(
                 f"sampler='dopri5' solves the flow of objective='flow_matching' and this model has {objective.name!r}, "
                 "whose noise levels are discrete; use euler (DDIM), unipc or dpmsolver++."

@@ -11,7 +11,7 @@ import torch
 
 # Separate streams of one (seed, step): noise must not repeat the numbers that chose the timesteps.
 # 3 to 5 are those of given frames.
-_TIMESTEPS, _DROPOUT, _NOISE, _DROPOUT_OF_EACH = 0, 1, 2, 6
+_TIMESTEPS, _DROPOUT, _NOISE, _DROPOUT_OF_EACH, _ENDS = 0, 1, 2, 6, 7
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,22 @@ def draw_noise(
         dropped = dropped[:, None] | alone
     noise = torch.stack([torch.randn(*shape, generator=generator_for(seed, step, _NOISE, p)) for p in positions])
     return NoiseDraw(noise=noise, timestep=timestep, condition_dropout_mask=dropped)
+
+
+def draw_interval_ends(
+    timestep: torch.Tensor,
+    *,
+    positions: Sequence[int],
+    seed: int,
+    step: int,
+    draw_ends: Callable[..., torch.Tensor],
+) -> torch.Tensor:
+    """Where the interval of each sample ends, shaped like `timestep`; see `MeanFlowObjective.draw_ends`."""
+    ends = [
+        draw_ends(timestep[i : i + 1], generator=generator_for(seed, step, _ENDS, position))
+        for i, position in enumerate(positions)
+    ]
+    return torch.cat(ends)
 
 
 def positions_in_global_batch(

@@ -60,6 +60,11 @@ class Teacher:
                 "a model with prediction_type='noise' cannot be distilled: at pure noise its prediction says nothing "
                 "of the sample; train one that predicts the sample or the velocity."
             )
+        if transformer.config.objective == "mean_flow":
+            raise ValueError(
+                "a model with objective='mean_flow' is not distilled: it crosses any interval in one step already; "
+                "sample it with num_inference_steps=1 or more."
+            )
         self.transformer = transformer.requires_grad_(False).eval()
         self.to_steps, self.teacher_steps = to_steps, teacher_steps
         self.guidance = Guidance(scale=guidance_scale)

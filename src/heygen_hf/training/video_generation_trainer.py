@@ -12,7 +12,7 @@ from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.callbacks import SampleVideos
-from heygen_hf.training.randomness import draw_noise, generator_for
+from heygen_hf.training.randomness import draw_interval_ends, draw_noise, generator_for
 from heygen_hf.training.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
@@ -50,6 +50,9 @@ class VideoGenerationTrainer(BaseTrainer):
     ) -> None:
         self.generator_config = model.config
         self.objective = model.objective
+        if model.config.takes_intervals:
+            # Compiled blocks have no forward-mode derivative.
+            args.compile_blocks = "never"
         self.given_frames = args.build_given_frames()
         if self.given_frames is not None:
             # Rows of one block are denoised together.
@@ -100,6 +103,15 @@ class VideoGenerationTrainer(BaseTrainer):
             )
             timestep = given.timesteps(timestep)
             inputs = {**inputs, "pixel_values": given.noised(pixel_values, draw.noise)}
+        if self.generator_config.takes_intervals:
+            ends = draw_interval_ends(
+                timestep,
+                positions=positions,
+                seed=self.args.seed,
+                step=self.state.global_step,
+                draw_ends=self.objective.draw_ends,
+            )
+            inputs = {**inputs, "end_timestep": ends.to(device)}
         outputs = model(
             **inputs,
             noise=draw.noise.to(device),

@@ -66,8 +66,10 @@ class VideoTransformerConfig(PreTrainedConfig):
             Share of training samples whose conditions are all replaced by the learned null condition, which
             classifier-free guidance needs at sampling. A model with several also learns from samples that lack one of
             them: each is dropped alone with the same probability.
-        objective (`"flow_matching"` or `"ddpm"`), prediction_type, loss_space (`"sample"`, `"velocity"` or `"noise"`):
-            What the model is trained to do; see `heygen_hf.losses`.
+        objective (`"flow_matching"`, `"ddpm"` or `"mean_flow"`), prediction_type, loss_space (`"sample"`,
+            `"velocity"` or `"noise"`):
+            What the model is trained to do; see `heygen_hf.losses`. A mean flow samples in one step or more; it trains
+            with `attn_implementation="matmul"` or `"eager"`.
         timestep_shift (`float`, defaults to 1.0):
             Above 1, training and sampling timesteps lean towards noise.
         min_timestep (`float`, defaults to 0.05):
@@ -135,7 +137,7 @@ class VideoTransformerConfig(PreTrainedConfig):
     hidden_dropout: float | int = 0.0
     attention_dropout: float | int = 0.0
     condition_dropout: float | int = 0.1
-    objective: Literal["flow_matching", "ddpm"] = "flow_matching"
+    objective: Literal["flow_matching", "ddpm", "mean_flow"] = "flow_matching"
     prediction_type: Literal["sample", "velocity", "noise"] = "velocity"
     loss_space: Literal["sample", "velocity", "noise"] = "velocity"
     timestep_shift: float | int = 1.0
@@ -225,6 +227,11 @@ class VideoTransformerConfig(PreTrainedConfig):
     def can_cache_rows(self) -> bool:
         """Whether later rows can be made from the cached keys and values of earlier ones."""
         return self.is_causal_in_time and self.mixer == "attention"
+
+    @property
+    def takes_intervals(self) -> bool:
+        """Whether the model is asked for the mean velocity down to an `end_timestep`."""
+        return self.objective == "mean_flow"
 
     @property
     def takes_captions(self) -> bool:

@@ -67,6 +67,7 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
         noise: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
         audio_features: torch.Tensor | None = None,
+        end_timestep: torch.Tensor | None = None,
         return_loss: bool = True,  # noqa: ARG002 - tells Trainer that evaluation has a loss without labels
         **kwargs: Unpack[TransformersKwargs],
     ) -> VideoGenerationOutput:
@@ -82,12 +83,23 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
             condition_dropout_mask (`torch.Tensor` of shape `(batch,)` or `(batch, 3)`, *optional*):
                 True where conditions are dropped; drawn with `config.condition_dropout` in training.
 
+            end_timestep (`torch.Tensor` shaped like `timestep`, *optional*):
+                For `objective="mean_flow"`: drawn below `timestep` in training, `timestep` itself in evaluation.
+
             The other arguments are those of [`VideoTransformerModel`].
         """
         timestep, noise, condition_dropout_mask = self._draw(pixel_values, timestep, noise, condition_dropout_mask)
         records: dict[str, object] = {}
+        interval: dict[str, torch.Tensor] = {}
+        if self.config.takes_intervals:
+            if end_timestep is None and self.training:
+                end_timestep = self.objective.draw_ends(timestep)
+            if end_timestep is not None:
+                interval["end_timestep"] = end_timestep
+        elif end_timestep is not None:
+            raise ValueError("end_timestep was passed to a model that is not of objective='mean_flow'.")
 
-        def denoise(noisy: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        def denoise(noisy: torch.Tensor, at: torch.Tensor, end: torch.Tensor | None = None) -> torch.Tensor:
             output = self.transformer(
                 noisy,
                 at,
@@ -97,12 +109,13 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
                 class_ids=class_ids,
                 condition_dropout_mask=condition_dropout_mask,
                 audio_features=audio_features,
+                **({} if end is None else {"end_timestep": end}),
                 **kwargs,
             )
             records.update({name: output.get(name) for name in ("hidden_states", "attentions", "cross_attentions")})
             return output.sample
 
-        result = self.objective(denoise, sample=pixel_values, noise=noise, timestep=timestep)
+        result = self.objective(denoise, sample=pixel_values, noise=noise, timestep=timestep, **interval)
         return VideoGenerationOutput(
             loss=result.loss,
             loss_per_sample=result.loss_per_sample,

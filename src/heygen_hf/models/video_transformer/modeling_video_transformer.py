@@ -29,7 +29,6 @@ from heygen_hf.layers import (
     rotary_embedding,
     spread_over_tokens,
     stream_mask,
-    timestep_features,
     unpatchify,
 )
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
@@ -165,11 +164,21 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
         self.timestep_embedding = nn.Sequential(
             nn.Linear(patch_frames * config.timestep_embedding_size, width), nn.SiLU(), nn.Linear(width, width)
         )
+        # How far the interval of a mean velocity reaches; nothing at the start, as if it had no length.
+        self.interval_embedding = (
+            nn.Sequential(
+                nn.Linear(patch_frames * config.timestep_embedding_size, width), nn.SiLU(), nn.Linear(width, width)
+            )
+            if config.takes_intervals
+            else None
+        )
         self.adaptive_norm = nn.Linear(width, 6 * width)
         self.layers = nn.ModuleList([VideoTransformerBlock(config, i) for i in range(config.num_hidden_layers)])
         self.output_adaptive_norm = nn.Linear(width, 2 * width)
         self.output_proj = nn.Linear(width, patch_values)
         start_at_zero(self.adaptive_norm, self.output_adaptive_norm, self.output_proj)
+        if self.interval_embedding is not None:
+            start_at_zero(self.interval_embedding[-1])
         self.gradient_checkpointing = False
         self.post_init()
 
@@ -191,6 +200,7 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
         class_ids: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
         audio_features: torch.Tensor | None = None,
+        end_timestep: torch.Tensor | None = None,
         past_key_values: VideoTransformerCache | None = None,
         use_cache: bool = False,
         **kwargs: Unpack[TransformersKwargs],
@@ -216,6 +226,9 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
             audio_features (`torch.Tensor` of shape `(batch, input frames, audio_hidden_size)`, *optional*):
                 What is heard at each frame of the video, for a model with `audio_hidden_size`; of latents at each frame
                 that they stand for.
+            end_timestep (`torch.Tensor` shaped like `timestep`, *optional*):
+                For a model of `objective="mean_flow"`: the prediction is of the mean velocity from `timestep` down to
+                here; by default `timestep` itself.
             past_key_values (`VideoTransformerCache`, *optional*):
                 Earlier rows of the video, for a model that is causal in time: `sample` then goes on behind them, and
                 `input_ids` (or features) and `class_ids` are passed again as before, for the modulation.
@@ -244,10 +257,8 @@ class VideoTransformerModel(VideoTransformerConditions, VideoTransformerRows, Vi
 
         # 2. One conditioning vector per group of tokens that share their frames, and one (timestep 0) for the prefix.
         timestep_slots = self._timestep_slots(timestep, frames, grid[1:], per_row=audio is not None)
-        condition = self.timestep_embedding(
-            timestep_features(timestep_slots, self.config.timestep_embedding_size)
-            .flatten(-2)
-            .to(self.patch_proj.weight.dtype)
+        condition = self._embed_timesteps(
+            timestep_slots, end_timestep, frames=frames, patches=grid[1:], per_row=audio is not None
         )
         if self.pooled_caption is not None:
             pooled = rms_norm(masked_mean(caption, caption_mask), eps=self.config.rms_norm_eps)

@@ -6,7 +6,11 @@ Shape legend: batch B, frames F, caption tokens L, a token grid T × h × w, wid
 import torch
 from torch import nn
 
+from heygen_hf.layers import timestep_features
 from heygen_hf.models.video_transformer.configuration_video_transformer import CONDITION_NAMES
+
+# Training takes the derivative by the timestep, and features that turn a thousand times a unit have a huge one.
+_SLOWED = 0.02
 
 
 def dropped_samples(condition_dropout_mask: torch.Tensor | None, name: str) -> torch.Tensor | None:
@@ -138,6 +142,28 @@ class VideoTransformerConditions:
         per_row = self.audio_modulation(audio)
         per_group = per_row.repeat_interleave(groups // per_row.shape[1], dim=1)
         return nn.functional.pad(per_group, (0, 0, 1, 0))
+
+    def _embed_timesteps(
+        self,
+        slots: torch.Tensor,
+        end_timestep: torch.Tensor | None,
+        *,
+        frames: int,
+        patches: tuple[int, int],
+        per_row: bool,
+    ) -> torch.Tensor:
+        """What the timesteps of `_timestep_slots`, and how far their intervals reach, say: `(B, 1 + groups, D)`."""
+        dtype, size = self.patch_proj.weight.dtype, self.config.timestep_embedding_size
+        if self.interval_embedding is None:
+            if end_timestep is not None:
+                raise ValueError("end_timestep was passed to a model that is not of objective='mean_flow'.")
+            return self.timestep_embedding(timestep_features(slots, size).flatten(-2).to(dtype))
+        length = torch.zeros_like(slots)
+        if end_timestep is not None:
+            length = slots - self._timestep_slots(end_timestep, frames, patches, per_row=per_row)
+        return self.timestep_embedding(
+            timestep_features(slots * _SLOWED, size).flatten(-2).to(dtype)
+        ) + self.interval_embedding(timestep_features(length * _SLOWED, size).flatten(-2).to(dtype))
 
     def _timestep_slots(
         self, timestep: torch.Tensor, frames: int, patches: tuple[int, int], *, per_row: bool = False

@@ -1,6 +1,6 @@
 """The training objective that a configuration names."""
 
-from heygen_hf.losses import DDPMObjective, DenoisingObjective, FlowMatchingObjective
+from heygen_hf.losses import DDPMObjective, DenoisingObjective, FlowMatchingObjective, MeanFlowObjective
 from heygen_hf.models.video_transformer.configuration_video_transformer import VideoTransformerConfig
 
 
@@ -14,4 +14,6 @@ def build_objective(config: VideoTransformerConfig) -> DenoisingObjective:
     }
     if config.objective == "ddpm":
         return DDPMObjective(num_train_timesteps=config.num_train_timesteps, **options)
+    if config.objective == "mean_flow":
+        return MeanFlowObjective(**options)
     return FlowMatchingObjective(**options)
