@@ -55,11 +55,13 @@ class CachedTransformer:
         timestep: torch.Tensor,
         *,
         condition_dropout_mask: torch.Tensor | None = None,
+        end_timestep: torch.Tensor | None = None,
         **conditions: torch.Tensor,
     ) -> ModelOutput:
-        """The transformer's output for rows that follow the clean ones."""
+        """The transformer's output for rows that follow the clean ones, of which none goes to another timestep."""
         arguments = {"condition_dropout_mask": condition_dropout_mask, **conditions}
-        return self.transformer(noisy, timestep, past_key_values=self._cache(noisy, arguments), **arguments)
+        step = {} if end_timestep is None else {"end_timestep": end_timestep}
+        return self.transformer(noisy, timestep, past_key_values=self._cache(noisy, arguments), **arguments, **step)
 
     def _cache(self, noisy: torch.Tensor, arguments: Mapping[str, Any]) -> VideoTransformerCache | None:
         """The clean rows as keys and values for a call with these arguments; None where there are no rows."""
