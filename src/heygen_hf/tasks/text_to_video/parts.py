@@ -17,6 +17,7 @@ from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions
 from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
 from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
+from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class TextToVideo:
         recipe: of the run.
     """
 
+    trainer_class: type[VideoGenerationTrainer] = VideoGenerationTrainer
+
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
 
@@ -53,6 +56,15 @@ class TextToVideo:
             ValueError: names the key.
         """
         check_sizes(self.recipe)
+
+    def build_arguments(self, folder: RunFolder) -> VideoGenerationTrainingArguments:
+        """The trainer's, with the recipe's seed and the run's checkpoint folder."""
+        return VideoGenerationTrainingArguments(
+            output_dir=str(folder.checkpoints),
+            seed=self.recipe.seed,
+            data_seed=self.recipe.seed,
+            **self.recipe.training,
+        )
 
     def with_defaults(self, recipe: Recipe) -> Recipe:
         """The recipe with the defaults of its `model` and `training` sections written out."""

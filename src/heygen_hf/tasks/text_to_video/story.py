@@ -24,7 +24,7 @@ from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
 from heygen_hf.tasks.text_to_video.resume import is_finished
 from heygen_hf.tasks.video_files import sample_grid_writer
-from heygen_hf.training import JsonLinesLog, VideoGenerationTrainer, VideoGenerationTrainingArguments
+from heygen_hf.training import JsonLinesLog, VideoGenerationTrainingArguments
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
         if is_finished(folder, recipe, has_figures=parts.evaluates()):
             print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")
             return TrainedRun(folder.path, read_json(folder.metrics))
-    arguments = build_arguments(recipe, folder)
+    arguments = parts.build_arguments(folder)
     # From here on all processes are joined; the first one alone writes.
     with arguments.main_process_first(desc="preparing the run folder"):
         if arguments.should_save:
@@ -103,7 +103,7 @@ def run(
     arguments.dataloader_num_workers = encoded.num_workers
     if data.validation is None:
         arguments.eval_strategy = IntervalStrategy.NO
-    trainer = VideoGenerationTrainer(
+    trainer = parts.trainer_class(
         model,
         arguments,
         train_dataset=encoded.training_set(at_least=samples_per_step(arguments)),
@@ -153,13 +153,6 @@ def run(
     parts.write_card(folder)
     print(f"the run is in {folder.path}; generate with: heygen-hf generate {folder.path} {samples.usage}")
     return TrainedRun(folder.path, metrics)
-
-
-def build_arguments(recipe: Recipe, folder: RunFolder) -> VideoGenerationTrainingArguments:
-    """The trainer's arguments, with the recipe's seed and the run's checkpoint folder."""
-    return VideoGenerationTrainingArguments(
-        output_dir=str(folder.checkpoints), seed=recipe.seed, data_seed=recipe.seed, **recipe.training
-    )
 
 
 def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
