@@ -67,9 +67,14 @@ if TYPE_CHECKING:
     from heygen_hf.models.video_transformer import VideoTransformerModel as VideoTransformerModel
     from heygen_hf.pipelines import VideoGenerationPipeline as VideoGenerationPipeline
     from heygen_hf.processing import AudioFeatureExtractor as AudioFeatureExtractor
+    from heygen_hf.processing import FrameAudioFeatureExtractor as FrameAudioFeatureExtractor
     from heygen_hf.processing import VideoProcessor as VideoProcessor
+    from heygen_hf.training import DistillationTrainer as DistillationTrainer
+    from heygen_hf.training import DistillationTrainingArguments as DistillationTrainingArguments
     from heygen_hf.training import SupervisedTrainer as SupervisedTrainer
     from heygen_hf.training import SupervisedTrainingArguments as SupervisedTrainingArguments
+    from heygen_hf.training import VideoAutoencoderTrainer as VideoAutoencoderTrainer
+    from heygen_hf.training import VideoAutoencoderTrainingArguments as VideoAutoencoderTrainingArguments
     from heygen_hf.training import VideoGenerationTrainer as VideoGenerationTrainer
     from heygen_hf.training import VideoGenerationTrainingArguments as VideoGenerationTrainingArguments
 
@@ -121,12 +126,16 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "heygen_hf.pipelines": ("VideoGenerationPipeline",),
     "heygen_hf.training": (
+        "DistillationTrainer",
+        "DistillationTrainingArguments",
         "SupervisedTrainer",
         "SupervisedTrainingArguments",
+        "VideoAutoencoderTrainer",
+        "VideoAutoencoderTrainingArguments",
         "VideoGenerationTrainer",
         "VideoGenerationTrainingArguments",
     ),
-    "heygen_hf.processing": ("VideoProcessor", "AudioFeatureExtractor"),
+    "heygen_hf.processing": ("VideoProcessor", "AudioFeatureExtractor", "FrameAudioFeatureExtractor"),
     "heygen_hf.data": (
         "load_video_dataset",
         "open_video_shards",

@@ -9,6 +9,7 @@ from heygen_hf.data.buckets import Bucket, BucketSet, make_buckets
 from heygen_hf.data.cache import EncodingCache, FrameStore, hash_weights, latent_statistics, open_frame_store
 from heygen_hf.data.clips import (
     ClipOptions,
+    ClipSounds,
     ClipSubset,
     EncodedClips,
     RepeatedClips,
@@ -19,6 +20,7 @@ from heygen_hf.data.clips import (
     VideoTextCollator,
     class_names,
     prepare_clips,
+    prepare_sounds,
 )
 from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.data.moving_digits import render_moving_digits
@@ -47,6 +49,7 @@ from heygen_hf.data.video import (
     BadVideoError,
     VideoProperties,
     VideoSource,
+    VideoWriter,
     decode_frames,
     decode_video,
     probe_video,
@@ -60,6 +63,7 @@ __all__ = [
     "ClipLoader",
     "ClipOptions",
     "ClipPlan",
+    "ClipSounds",
     "ClipSubset",
     "DataReport",
     "EncodedClips",
@@ -77,6 +81,7 @@ __all__ = [
     "VideoShards",
     "VideoSource",
     "VideoTextCollator",
+    "VideoWriter",
     "build_byte_pair_tokenizer",
     "build_character_tokenizer",
     "build_tokenizer",
@@ -97,6 +102,7 @@ __all__ = [
     "plan_clips",
     "prepare_clips",
     "prepare_for_hub",
+    "prepare_sounds",
     "prepare_text_dataset",
     "probe_video",
     "render_moving_digits",
