@@ -227,3 +227,10 @@ class DenoisingMixin:
         if what is not None and what not in self._warned_of:
             self._warned_of.add(what)
             warnings.warn(what, UserWarning, stacklevel=5)
+
+    def _check_callback_inputs(self, names: list[str] | tuple[str, ...]) -> None:
+        unknown = [name for name in names if name not in self._callback_tensor_inputs]
+        if unknown:
+            raise ValueError(
+                f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}."
+            )

@@ -1,53 +1,30 @@
 """Captions (or classes, or given frames, or sound) to video."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import PIL.Image
 import torch
 from diffusers import DiffusionPipeline, SchedulerMixin
-from diffusers.utils import BaseOutput
 from transformers import FeatureExtractionMixin, PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.models.video_transformer import VideoTransformerModel
 from heygen_hf.pipelines.audio_inputs import HeardAudio, check_count
 from heygen_hf.pipelines.causal_video import CausalVideoMixin
+from heygen_hf.pipelines.clip_sizes import ClipSizesMixin
 from heygen_hf.pipelines.conditions import ConditionsMixin
 from heygen_hf.pipelines.denoising import DenoisingMixin
 from heygen_hf.pipelines.given_frames import GivenClips, count_given, place_given
 from heygen_hf.pipelines.given_inputs import read_given
 from heygen_hf.pipelines.guidance import guidance_of
-from heygen_hf.pipelines.latents import decode_latents, fit_latent_size
+from heygen_hf.pipelines.latents import decode_latents
 from heygen_hf.pipelines.long_video import LongVideoMixin
+from heygen_hf.pipelines.output import StepEndCallback, VideoGenerationPipelineOutput
 from heygen_hf.pipelines.schedulers import Sampler
 from heygen_hf.processing import FrameAudioFeatureExtractor, VideoProcessor
 
-StepEndCallback = Callable[[DiffusionPipeline, int, torch.Tensor, dict[str, Any]], dict[str, Any] | None]
 
-
-@dataclass
-class VideoGenerationPipelineOutput(BaseOutput):
-    """Attributes:
-    frames: by `output_type`: "pil" a list of lists of images; "np" `(batch, frames, height, width, channels)` in
-        [0, 1]; "pt" `(batch, frames, channels, height, width)` in [0, 1]; "latent" what the transformer made.
-    num_function_evaluations: how often each video's velocity was evaluated, over all windows.
-    num_rows: passes of each video through the transformer: with guidance several for an evaluation.
-    num_reused: calls of the transformer in which the blocks behind the first were left out (`block_cache_threshold`).
-    audio: the sound of each video, `(samples,)` as long as its frames, where sound was given; `write_video` takes it.
-    audio_sampling_rate: of these.
-    """
-
-    frames: torch.Tensor | np.ndarray | list[list[PIL.Image.Image]]
-    num_function_evaluations: int | None = None
-    num_rows: int | None = None
-    num_reused: int | None = None
-    audio: list[torch.Tensor] | None = None
-    audio_sampling_rate: int | None = None
-
-
-class VideoGenerationPipeline(ConditionsMixin, CausalVideoMixin, DenoisingMixin, LongVideoMixin, DiffusionPipeline):
+class VideoGenerationPipeline(
+    ConditionsMixin, CausalVideoMixin, DenoisingMixin, LongVideoMixin, ClipSizesMixin, DiffusionPipeline
+):
     """Generates video with a `VideoTransformerModel`.
 
     Args:
@@ -327,64 +304,8 @@ class VideoGenerationPipeline(ConditionsMixin, CausalVideoMixin, DenoisingMixin,
             check_count(heard.samples, num_videos=given)
         return conditions, given * repeats
 
-    def frames_for(self, heard: HeardAudio, *, context_frames: int | None = None) -> int:
-        """How many frames a video of a sound has: as long as the sound, and at least as long as the model's."""
-        config = self.transformer.config
-        if heard.num_frames <= config.sample_frames:
-            return config.sample_frames
-        if self.makes_windows(heard.num_frames, context_frames):
-            return heard.num_frames
-        compression, patch = config.temporal_compression, config.patch_size[0]
-        rows = -(-(heard.num_frames - 1) // compression) + 1
-        return config.input_frames(-(-rows // patch) * patch)
-
-    def _default_frames(self, found: dict[str, list[torch.Tensor]]) -> int:
-        """Frames of a video when the call does not say: the mask's clip's, or the model's."""
-        window = self.transformer.config.sample_frames
-        longest = max((len(clip) for clip in found.get("video", [])), default=0)
-        if "mask" in found:
-            return longest
-        if longest >= window:
-            raise ValueError(
-                f"video has {longest} frames and the model makes {window}: pass num_frames to go on from it."
-            )
-        return window
-
     def _decode(self, latents: torch.Tensor, given: GivenClips | None) -> torch.Tensor:
         """Video as the processor normalises it, what was given in its place."""
         video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
         video = video.clamp(-1, 1)
         return video if given is None else given.paste(video)
-
-    def clip_shape(
-        self, *, num_frames: int | None = None, height: int | None = None, width: int | None = None
-    ) -> tuple[int, int, int, int]:
-        """The transformer's clip `(frames, channels, height, width)` for a video of a size (default: the trained one).
-
-        Raises:
-            ValueError: a size that the patch and the autoencoder do not divide, naming the nearest that works.
-        """
-        config = self.transformer.config
-        # An autoencoder that compresses time keeps the first frame apart: 4n + 1 frames make n + 1 latents.
-        keeps_first = config.temporal_compression > 1
-        sizes = []
-        for name, asked, default, compression, patch, first in (
-            ("num_frames", num_frames, config.sample_frames, config.temporal_compression, 0, keeps_first),
-            ("height", height, config.sample_height, config.spatial_compression, 1, False),
-            ("width", width, config.sample_width, config.spatial_compression, 2, False),
-        ):
-            size = default if asked is None else asked
-            latent, nearest = fit_latent_size(
-                size, compression=compression, patch=config.patch_size[patch], keeps_first=first
-            )
-            if nearest:
-                raise ValueError(f"{name}={size} does not fit this model: the nearest that work are {nearest}.")
-            sizes.append(latent)
-        return sizes[0], config.num_channels, sizes[1], sizes[2]
-
-    def _check_callback_inputs(self, names: list[str] | tuple[str, ...]) -> None:
-        unknown = [name for name in names if name not in self._callback_tensor_inputs]
-        if unknown:
-            raise ValueError(
-                f"callback_on_step_end_tensor_inputs has {unknown}; known: {self._callback_tensor_inputs}."
-            )
