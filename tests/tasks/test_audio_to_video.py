@@ -78,7 +78,12 @@ def test_a_run_is_measured_and_its_card_says_how_to_use_it(finished: Path) -> No
     figures = json.loads((finished / "metrics.json").read_text())["talking_faces"]
     assert figures["num_frames"] == 20
     assert figures["real"]["own_speech"]["correlation"] > 0.9
+    assert figures["num_frames_measured"] == 19  # the first is given
+    # each face is known by a clip that is not judged
     assert figures["real"]["identity"] == figures["real"]["identity"] | {"share": 1.0, "num_references": 2}
+    assert figures["other_speech_differs_in"] == ["identity", "recordings"]
+    assert figures["real"]["other_speech"]["correlation"] < 0.6
+    assert figures["generated"]["other_speech"]["count"] >= 2
     assert -1 <= figures["generated"]["own_speech"]["correlation"] <= 1
     card = (finished / "README.md").read_text()
     assert 'pipe(image="face.png", audio="speech.wav", output_type="pt")' in card

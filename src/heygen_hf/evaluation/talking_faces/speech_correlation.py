@@ -61,11 +61,12 @@ def speech_correlation(
 ) -> SpeechCorrelation:
     """The mean over clips, with a bootstrap interval over clips.
 
-    Against the audio the clips were made for, and as a control against another clip's (`loudness[1:] + loudness[:1]`).
+    Against the audio the clips were made for, and as a control against that of other clips.
 
     Args:
         openings: of each clip `(frames,)`, as `mouth_opening` measures them.
-        loudness: of each clip `(frames,)`, as `loudness_per_frame` gives it.
+        loudness: of each clip `(frames,)`, as `loudness_per_frame` gives it, or of several sounds `(sounds, frames)`,
+            over which its correlation is averaged.
         confidence, num_resamples, seed: of the interval.
 
     Raises:
@@ -76,7 +77,8 @@ def speech_correlation(
     values = []
     for number, (opening, loud) in enumerate(zip(openings, loudness, strict=True)):
         try:
-            values.append(correlation(opening, loud))
+            sounds = np.atleast_2d(loud)
+            values.append(float(np.mean([correlation(opening, one) for one in sounds])))
         except ValueError as error:
             raise ValueError(f"clip {number}: {error}") from None
     num_still = sum(bool(np.ptp(opening) <= _STILL) for opening in openings)

@@ -1,7 +1,7 @@
 """Audio to video: a first frame and a recording to a video that follows it; the story is that of text to video."""
 
-from heygen_hf.tasks.audio_to_video.evaluation import evaluate
 from heygen_hf.tasks.audio_to_video.recipe import SECTIONS
+from heygen_hf.tasks.audio_to_video.remeasuring import evaluate
 from heygen_hf.tasks.audio_to_video.task import AudioToVideo, plan, run
 from heygen_hf.tasks.text_to_video.cache import cache
 

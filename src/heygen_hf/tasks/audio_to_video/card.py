@@ -37,7 +37,7 @@ def _metrics(figures: dict[str, Any]) -> list[MetricResult]:
     found = []
     for name, words in (
         ("own_speech", "correlation of the mouth's opening with the loudness of its speech"),
-        ("other_speech", "correlation with the loudness of another clip's speech"),
+        ("other_speech", "correlation with the loudness of other clips' speech"),
     ):
         found.append(
             MetricResult(

@@ -4,81 +4,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation.talking_faces import (
-    IdentityMatches,
     SpeechCorrelation,
     loudness_per_frame,
-    match_identities,
     mouth_opening,
     speech_correlation,
 )
+from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.audio_to_video.card import write_audio_card
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
-from heygen_hf.tasks.audio_to_video.judged_clips import (
-    check_identities,
-    evaluation_rows,
-    first_frames_and_sounds,
-)
-from heygen_hf.tasks.clip_data import PreparedData, prepare_data
-from heygen_hf.tasks.recipe import Recipe, load_recipe
+from heygen_hf.tasks.audio_to_video.identity import measure_identity
+from heygen_hf.tasks.audio_to_video.judged_clips import evaluation_rows, first_frames_and_sounds
+from heygen_hf.tasks.audio_to_video.other_speech import Partners, choose_partners, recordings_of
+from heygen_hf.tasks.clip_data import PreparedData
+from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
-_STILL = 1e-6  # a loudness that changes by less is silence
-
-
-def evaluate(
-    run: str | Path, *, limit: int | None = None, seed: int | None = None, output: str | Path | None = None
-) -> dict[str, Any]:
-    """Evaluate a finished run anew: `heygen-hf evaluate RUN`.
-
-    Args:
-        limit: at most so many test clips.
-        seed: of the generated videos; by default the recipe's.
-        output: where to write the figures; by default the run's `metrics.json`, and its card is written anew; with
-            `limit`, `RUN/evaluation/partial.json`, and the card stays as it is.
-
-    Raises:
-        ValueError: no finished run there, or a recipe that measures nothing.
-    """
-    folder = RunFolder(Path(run))
-    folder.require_export()
-    recipe = load_recipe(folder.recipe)
-    if recipe.evaluation.measure == "none":
-        raise ValueError(
-            "there is nothing to measure: the recipe has evaluation.measure=none. Drawn talking faces are measured "
-            "with evaluation.measure=talking_faces."
-        )
-    if output is None and limit is not None:
-        output = folder.judges.parent / "partial.json"
-    metrics = evaluate_run(folder, recipe, limit=limit, seed=seed, output=None if output is None else Path(output))
-    if output is None:
-        write_audio_card(folder, recipe)
-    return metrics
+STILL = 1e-6  # a loudness that changes by less is silence
 
 
 def evaluate_run(
     folder: RunFolder,
     recipe: Recipe,
     *,
-    data: PreparedData | None = None,
+    data: PreparedData,
+    pipeline: VideoGenerationPipeline | None = None,
     limit: int | None = None,
     seed: int | None = None,
     output: Path | None = None,
 ) -> dict[str, Any]:
-    """Generate with the exported model, measure, print the table, write the JSON."""
+    """Generate with the exported model, measure, print the table, write the JSON.
+
+    Where the first frame is given, everything is measured from the second on: what the model made.
+    """
     section = recipe.evaluation
-    pipeline = load_pipeline(folder.path)
+    pipeline = pipeline or load_pipeline(folder.path)
     processor: VideoProcessor = pipeline.processor
-    if data is None:
-        data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
-        check_identities(data.test, recipe)
     clips: VideoClipDataset = data.test
     hearing = Hearing(pipeline.audio_feature_extractor, pipeline.audio_encoder, pipeline.audio_encoder_extractor)
     rows = evaluation_rows(clips, recipe, limit=limit)
@@ -97,41 +63,46 @@ def evaluate_run(
         description="generating for evaluation",
         **given,
     )
+    made = slice(1 if "image" in given else 0, given["num_frames"])
+    shown = {"generated": [video[made] for video in videos], "real": [clip[made] for clip in real]}
 
     # 2. Do mouths follow their own speech, and not another's? Beside it real clips, the most that can be expected.
     loudness = [
         loudness_per_frame(
             sound.numpy(),
             sampling_rate=given["audio_sampling_rate"],
-            num_frames=videos.shape[1],
+            num_frames=given["num_frames"],
             frame_rate=pipeline.config.frame_rate,
-        )
+        )[made]
         for sound in given["audio"]
     ]
-    heard = [i for i, one in enumerate(loudness) if np.ptp(one) > _STILL]  # nothing can follow silence
+    heard = [i for i, one in enumerate(loudness) if np.ptp(one) > STILL]  # nothing can follow silence
     if len(heard) < 2:
         raise ValueError(f"{len(heard)} of {len(rows)} test clips have speech; the measure needs at least 2")
+    partners = _partners(clips, [rows[i] for i in heard], recipe)
     figures: dict[str, Any] = {
         "num_videos": len(rows),
-        "num_frames": videos.shape[1],
+        "num_frames": given["num_frames"],
+        "num_frames_measured": len(loudness[0]),
         "num_silent": len(rows) - len(heard),
+        "other_speech_differs_in": list(partners.kept_apart),
     }
-    own = [loudness[i] for i in heard]
-    others = own[1:] + own[:1]
-    for name, frames in (("generated", videos), ("real", real)):
+    compared = [i for i, others in enumerate(partners.of_clip) if others]
+    for kind, frames in shown.items():
         openings = [mouth_opening(frames[i]) for i in heard]
-        lengths = [len(one) for one in openings]
-        figures[name] = {
-            "own_speech": _correlation_as_json(speech_correlation(openings, _cut(own, lengths))),
-            "other_speech": _correlation_as_json(speech_correlation(openings, _cut(others, lengths))),
+        own = [loudness[i] for i in heard]
+        others = [np.stack([own[j] for j in partners.of_clip[i]]) for i in compared]
+        figures[kind] = {
+            "own_speech": _correlation_as_json(speech_correlation(openings, own)),
+            "other_speech": _correlation_as_json(speech_correlation([openings[i] for i in compared], others)),
             "mean_opening": float(np.mean([one.mean() for one in openings])),
         }
 
     # 3. Whose faces are they?
     if section.identity_column is not None:
-        identities = [clips.labels[section.identity_column][row] for row in rows]
-        figures["generated"]["identity"] = _identity(list(videos), real, identities)
-        figures["real"]["identity"] = _identity(real, real, identities)
+        found = measure_identity(shown, clips, rows, column=section.identity_column, processor=processor)
+        for kind, figure in found.items():
+            figures[kind]["identity"] = figure
     metrics = {
         "talking_faces": figures,
         "settings": {
@@ -148,8 +119,14 @@ def evaluate_run(
     return metrics
 
 
-def _cut(series: list[np.ndarray], lengths: list[int]) -> list[np.ndarray]:
-    return [one[:length] for one, length in zip(series, lengths, strict=True)]
+def _partners(clips: VideoClipDataset, rows: list[int], recipe: Recipe) -> Partners:
+    """Whose speech each clip is compared with, numbered within `rows`; what there is to say of it is said."""
+    column = recipe.evaluation.identity_column
+    identities = None if column is None else [clips.labels[column][row] for row in rows]
+    partners = choose_partners(len(rows), identities=identities, recordings=recordings_of(clips, rows, recipe.data))
+    if partners.note is not None:
+        print(partners.note)
+    return partners
 
 
 def _correlation_as_json(found: SpeechCorrelation) -> dict[str, Any]:
@@ -158,19 +135,6 @@ def _correlation_as_json(found: SpeechCorrelation) -> dict[str, Any]:
         "interval": [found.low, found.high],
         "count": len(found.per_clip),
         "num_still": found.num_still,
-    }
-
-
-def _identity(videos: list[torch.Tensor], real: list[torch.Tensor], identities: list[str]) -> dict[str, Any]:
-    """Each video's nearest of the faces, each face the first real clip that shows it."""
-    names = list(dict.fromkeys(identities))
-    references = [real[identities.index(name)] for name in names]
-    found: IdentityMatches = match_identities(videos, references, [names.index(name) for name in identities])
-    return {
-        "share": found.share,
-        "interval": [found.low, found.high],
-        "count": len(found.matched),
-        "num_references": found.num_references,
     }
 
 

@@ -112,7 +112,7 @@ def prepare_data(
     notes: list[str] = []
     reports: dict[str, DataReport] = {}
     clips: dict[str, Any] = {}
-    tables = _open_splits(section, seed=seed)
+    tables = open_splits(section, seed=seed)
     options: dict[str, Any] = {
         "processor": processor,
         "seed": seed,
@@ -182,7 +182,7 @@ def _columns(section: DataSection) -> dict[str, Any]:
     }
 
 
-def _open_splits(section: DataSection, *, seed: int) -> dict[str, Any]:
+def open_splits(section: DataSection, *, seed: int) -> dict[str, Any]:
     """Split → table, of all splits that are not streamed."""
     columns = _columns(section)
     tables: dict[str, Any] = {}
