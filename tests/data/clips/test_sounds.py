@@ -107,3 +107,19 @@ def test_latents_hear_the_frames_they_were_encoded_from(folder: Path, tmp_path: 
             item = encoded[number]
             [source] = [one for one in seen if torch.equal(one["frames"].float(), item["latents"])]
             assert torch.equal(item["audio_features"], source["audio_features"])
+
+
+def test_a_decoder_that_hung_is_tried_again_under_a_longer_limit(folder: Path, tmp_path: Path) -> None:
+    clips, _ = prepare(folder, tmp_path / "frames")
+    options = {"cache_dir": tmp_path / "sounds", "progress": False}
+    hung = prepare_sounds(clips, EXTRACTOR, decode_time_limit_seconds=1e-4, **options)
+    assert len(hung.problems) == 3
+    assert "decode_time_limit_seconds tries again" in hung.problems[0]
+    # not under the same one
+    again = prepare_sounds(clips, EXTRACTOR, decode_time_limit_seconds=1e-4, **options)
+    assert len(again.problems) == 3
+    heard = prepare_sounds(clips, EXTRACTOR, decode_time_limit_seconds=60, **options)
+    assert list(heard.problems.values()) == ["it has no sound track"]
+    torch.testing.assert_close(
+        heard.at_frames(0, range(4), frame_rate=10), clips.sounds.at_frames(0, range(4), frame_rate=10)
+    )

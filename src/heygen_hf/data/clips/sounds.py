@@ -2,7 +2,7 @@
 
 A folder `sounds-<settings>-<contents>/` of the cache holds them, beside the frame stores and by the same rules: its
 name is made of the clips' contents and of what decides the features, it exists whole or not at all, and may be deleted
-at any time.
+at any time. Clips whose decoder hung or crashed are tried again under a longer time limit.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,17 @@ NO_SOUND = "it has no sound track"
 _FORMAT_VERSION = 1  # raise it when the same settings give other values
 _VALUES, _INDEX = "values.npy", "index.json"
 _DECODER_MEMORY_GIBIBYTES = 4.0
+
+
+@dataclass(frozen=True)
+class DecoderFailure:
+    """A decoder that hung or crashed, which it may not do another time."""
+
+    reason: str
+
+
+Heard = torch.Tensor | str | DecoderFailure
+"""Samples, or why there are none."""
 
 Analyze = Callable[[torch.Tensor], torch.Tensor]
 """`(samples,)` → `(rows, width)`."""
@@ -101,7 +113,7 @@ def prepare_sounds(
         cache_dir: where the result lies; created.
         analyze: an audio encoder in place of the extractor's mel bands.
         analyzed_by: what decides `analyze`'s values, as a name for the cache.
-        decode_time_limit_seconds: a file whose decoder takes longer counts as one without sound.
+        decode_time_limit_seconds: a file whose decoder takes longer counts as one without sound, until a longer limit.
 
     Raises:
         OSError: the cache folder cannot be written, or the disk is full.
@@ -119,16 +131,25 @@ def prepare_sounds(
     with clear_disk_errors(Path(cache_dir)):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".sounds-{settings_key}.lock"):
-            if not folder.exists():
+            known = _known(folder, time_limit_seconds=decode_time_limit_seconds)
+            missing = [content for content in row_of if content.hex() not in known]
+            if missing:
                 heard = _decode_all(
                     clips,
-                    list(row_of.values()),
+                    [row_of[content] for content in missing],
                     sampling_rate=extractor.sampling_rate,
                     time_limit_seconds=decode_time_limit_seconds,
                     num_workers=num_workers,
                     progress=progress,
                 )
-                _write(folder, list(row_of), heard, analyze or extractor.analyze, sampling_rate=extractor.sampling_rate)
+                analyzed = _analyzed(
+                    missing,
+                    heard,
+                    analyze or extractor.analyze,
+                    sampling_rate=extractor.sampling_rate,
+                    time_limit_seconds=decode_time_limit_seconds,
+                )
+                _write(folder, known, analyzed)
     index = json.loads((folder / _INDEX).read_text("utf-8"))
     values = np.load(folder / _VALUES, mmap_mode="r", allow_pickle=False)
     entries = [index[content.hex()] for content in clips.contents]
@@ -146,6 +167,19 @@ def _short_hash(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
+def _known(folder: Path, *, time_limit_seconds: float) -> dict[str, tuple[dict[str, Any], np.ndarray]]:
+    """Content → entry and rows of what a folder holds, but for what a longer time limit is worth another try."""
+    if not folder.exists():
+        return {}
+    index = json.loads((folder / _INDEX).read_text("utf-8"))
+    values = np.load(folder / _VALUES, mmap_mode="r", allow_pickle=False)
+    return {
+        content: (entry, values[entry["start"] : entry["start"] + entry["length"]])
+        for content, entry in index.items()
+        if entry.get("failed_after_seconds", time_limit_seconds) >= time_limit_seconds
+    }
+
+
 def _decode_all(
     clips: "VideoClipDataset",
     rows: Sequence[int],
@@ -154,7 +188,7 @@ def _decode_all(
     time_limit_seconds: float,
     num_workers: int | None,
     progress: bool,
-) -> Iterator[torch.Tensor | str]:
+) -> Iterator[Heard]:
     """Samples of each clip, or why there are none."""
     jobs = [(clips.videos[row], clips.duration_seconds(row)) for row in rows]
     return map_in_workers(
@@ -164,7 +198,7 @@ def _decode_all(
         num_workers=num_workers,
         progress=progress,
         time_limit_seconds=time_limit_seconds,
-        on_failure=lambda _, reason: reason,
+        on_failure=lambda _, reason: DecoderFailure(reason),
         memory_limit_gibibytes=_DECODER_MEMORY_GIBIBYTES,
     )
 
@@ -178,15 +212,35 @@ def _decode(job: tuple[VideoSource, float], *, sampling_rate: int) -> torch.Tens
     return clip.samples if clip.has_track else NO_SOUND
 
 
-def _write(
-    folder: Path,
+def _analyzed(
     contents: Sequence[bytes],
-    heard: Iterator[torch.Tensor | str],
+    heard: Iterator[Heard],
     analyze: Analyze,
     *,
     sampling_rate: int,
+    time_limit_seconds: float,
+) -> Iterator[tuple[str, dict[str, Any], np.ndarray]]:
+    """Content, entry and rows of each clip, one at a time."""
+    for content, sound in zip(contents, heard, strict=True):
+        entry: dict[str, Any] = {"seconds": 0.0, "problem": None}
+        rows = np.zeros((0, 0), np.float16)
+        if isinstance(sound, torch.Tensor):
+            rows = analyze(sound).numpy().astype(np.float16)
+            entry["seconds"] = len(sound) / sampling_rate
+        elif isinstance(sound, DecoderFailure):
+            entry["problem"] = f"{sound.reason}; a longer data.decode_time_limit_seconds tries again"
+            entry["failed_after_seconds"] = time_limit_seconds
+        else:
+            entry["problem"] = sound
+        yield content.hex(), entry, rows
+
+
+def _write(
+    folder: Path,
+    known: Mapping[str, tuple[dict[str, Any], np.ndarray]],
+    analyzed: Iterator[tuple[str, dict[str, Any], np.ndarray]],
 ) -> None:
-    """Analyse and write all, then move it to its place. The caller holds the lock."""
+    """Write what is known and what is new, then move it to its place. The caller holds the lock."""
     partial_folder = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial_folder, ignore_errors=True)  # of a process that was killed
     partial_folder.mkdir()
@@ -194,17 +248,15 @@ def _write(
         index: dict[str, dict[str, Any]] = {}
         parts: list[np.ndarray] = []
         end = 0
-        for content, sound in zip(contents, heard, strict=True):
-            problem = sound if isinstance(sound, str) else None
-            rows = np.zeros((0, 0), np.float16)
-            if isinstance(sound, torch.Tensor):
-                rows = analyze(sound).numpy().astype(np.float16)
-                parts.append(rows)
-            seconds = len(sound) / sampling_rate if isinstance(sound, torch.Tensor) else 0.0
-            index[content.hex()] = {"start": end, "length": len(rows), "seconds": seconds, "problem": problem}
+        for content, entry, rows in chain(((key, *held) for key, held in known.items()), analyzed):
+            if len(rows):
+                parts.append(np.asarray(rows))
+            index[content] = entry | {"start": end, "length": len(rows)}
             end += len(rows)
         np.save(partial_folder / _VALUES, np.concatenate(parts) if parts else np.zeros((0, 1), np.float16))
         (partial_folder / _INDEX).write_text(json.dumps(index), "utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)  # who has it open keeps what was mapped
         os.replace(partial_folder, folder)
     finally:
         shutil.rmtree(partial_folder, ignore_errors=True)
