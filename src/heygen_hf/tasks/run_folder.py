@@ -34,6 +34,11 @@ class RunFolder:
         return self.path / "metrics.json"
 
     @property
+    def card(self) -> Path:
+        """The model card; written last of all, so that a run without it is not finished."""
+        return self.path / "README.md"
+
+    @property
     def samples(self) -> Path:
         """Videos made while training and for the card."""
         return self.path / "samples"
@@ -78,6 +83,11 @@ class RunFolder:
                 "give another output_dir."
             )
         self.path.mkdir(parents=True, exist_ok=True)
+
+    def drop_results(self) -> None:
+        """Remove figures and card: those of other weights must not stand beside new ones."""
+        self.metrics.unlink(missing_ok=True)
+        self.card.unlink(missing_ok=True)
 
     @property
     def model_config(self) -> Path | None:

@@ -92,6 +92,13 @@ class CheckpointingTrainer(Trainer):
         if self.ema is not None:
             self.ema.load(Path(resume_from_checkpoint) / EMA_FILE)
 
+    def _run_epoch(self, **options: Any) -> None:
+        # Trainer takes one step more from a checkpoint that has them all.
+        if self.state.global_step >= self.state.max_steps > 0:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(**options)
+
     def _load_best_model(self) -> None:
         """The best checkpoint's weights, and its average with them."""
         super()._load_best_model()

@@ -9,13 +9,13 @@ from heygen_hf.training import BaseTrainingArguments
 
 
 def finished_run(folder: RunFolder, recipe: Recipe) -> TrainedRun | None:
-    """The folder's run where it is exported, measured and has all the recipe's steps, which is said aloud.
+    """The folder's run where it is exported, measured, has its card and all the recipe's steps, which is said aloud.
 
     Raises:
         ValueError: it is the run of another recipe.
     """
     check_same_recipe(folder, recipe)
-    exported = folder.model_config is not None and folder.metrics.is_file()
+    exported = folder.model_config is not None and folder.metrics.is_file() and folder.card.is_file()
     if not exported or not read_json(folder.facts).get("steps", -1) >= recipe.training.get("max_steps", -1) > 0:
         return None
     print(f"the run in {folder.path} is finished; replace it with --overwrite, or raise training.max_steps.")

@@ -73,8 +73,7 @@ def run_model_task(
         return TrainedRun(folder.path, {})
 
     # 4. Export, of the averaged weights where there is an average.
-    # Figures of other weights must not stand beside these.
-    folder.metrics.unlink(missing_ok=True)
+    folder.drop_results()
     with trainer.ema_weights():
         # Accelerate's autocast around `forward` is training's: figures are those of the model as it will be loaded.
         model = extract_model_from_parallel(trainer.model, keep_fp32_wrapper=False)

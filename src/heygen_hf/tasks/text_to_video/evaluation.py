@@ -1,6 +1,6 @@
 """Does the model make what the caption says? Generated videos against judges trained on real clips."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from heygen_hf.tasks.text_to_video.given_evaluation import evaluate_given, print
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 SEEN, UNSEEN = "seen", "unseen"
+JUDGES_INDEX = "judges.json"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,13 @@ def evaluate_run(
     limit: int | None = None,
     seed: int | None = None,
     output: Path | None = None,
+    more: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Generate with the exported model, judge, print the table, write the JSON."""
+    """Generate with the exported model, judge, print the table, write the JSON.
+
+    Args:
+        more: makes further figures, which are written with the others, all at once.
+    """
     section = recipe.evaluation
     pipeline = load_pipeline(folder.path)
     processor: VideoProcessor = pipeline.processor
@@ -135,6 +141,8 @@ def evaluate_run(
         precision=recipe.training.get("precision", "auto"),
         limit=limit,
     )
+    if more is not None:
+        metrics |= more()
     write_json(output or folder.metrics, metrics)
     print_table(metrics)
     print_given_tables(metrics)
@@ -198,7 +206,7 @@ def _combinations(clips: VideoClipDataset, columns: Sequence[str]) -> list[tuple
 def run_judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
     """The run's judges, trained on its real clips the first time."""
     # The index is written last: without it the judges are half there.
-    if (folder.judges / "judges.json").is_file():
+    if (folder.judges / JUDGES_INDEX).is_file():
         return AttributeJudges.from_pretrained(folder.judges)
     judges = train_attribute_judges(
         data.labelled_train.without_augmentation(),

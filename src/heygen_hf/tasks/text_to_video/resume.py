@@ -6,7 +6,7 @@ from heygen_hf.tasks.text_to_video.recipe import evaluates
 
 
 def is_finished(folder: RunFolder, recipe: Recipe, *, has_figures: bool | None = None) -> bool:
-    """Whether the run has its last step, its export and its figures.
+    """Whether the run has its last step, its export, its figures and its card.
 
     Args:
         has_figures: whether it has any; by default those of text to video.
@@ -14,4 +14,4 @@ def is_finished(folder: RunFolder, recipe: Recipe, *, has_figures: bool | None =
     steps = read_json(folder.facts).get("steps", -1)
     has_figures = evaluates(recipe) if has_figures is None else has_figures
     exported = folder.model_index.is_file() and (folder.metrics.is_file() or not has_figures)
-    return exported and steps >= recipe.training.get("max_steps", -1) > 0
+    return exported and folder.card.is_file() and steps >= recipe.training.get("max_steps", -1) > 0

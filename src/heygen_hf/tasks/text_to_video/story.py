@@ -129,8 +129,7 @@ def run(
     )
 
     # 4. Export of the averaged weights.
-    # Figures of other weights must not stand beside these.
-    folder.metrics.unlink(missing_ok=True)
+    folder.drop_results()
     with trainer.ema_weights():
         export_run(
             folder,

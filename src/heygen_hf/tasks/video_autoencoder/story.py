@@ -81,8 +81,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     if facts is None:
         return TrainedRun(folder.path, {})
 
-    # Figures of other weights must not stand beside these.
-    folder.metrics.unlink(missing_ok=True)
+    folder.drop_results()
     with trainer.ema_weights():
         # 4. Statistics of the latents and export, of the averaged weights where there is an average.
         statistics = normalize(autoencoder.eval(), data, processor=processor, recipe=recipe)
