@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from heygen_hf.data import render_moving_digits
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks import evaluate_recipe_run, load_recipe, run_recipe
 from heygen_hf.tasks.distillation import distill
+from heygen_hf.tasks.distillation.measuring import take_over_judges
+from heygen_hf.tasks.recipe_planner import plan_recipe
+from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video import generate
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "text_to_video" / "moving_digits.yaml"
@@ -113,3 +117,52 @@ def test_what_cannot_be_is_refused(student: Path, teacher: Path, tmp_path: Path)
         distill(teacher, ["distillation.compare_step=2"], to_steps=4, output_dir=tmp_path / "other")
     with pytest.raises(ValueError, match="is the teacher's own folder"):
         distill(teacher, TINY, to_steps=4, output_dir=teacher, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.prediction_type=noise", "model.prediction_type is noise and the teacher's"),
+        ("processor.num_frames=4", "processor.num_frames is 4 and the teacher's 8"),
+        ("distillation.to_steps=2", "--to-steps says how many"),
+        ("generation.num_inference_steps=8", "samples in its own steps"),
+        ("generation.guidance_scale=3", "is sampled without guidance"),
+    ],
+)
+def test_what_the_teacher_or_the_command_decides_is_not_said_otherwise(
+    teacher: Path, tmp_path: Path, override: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        distill(teacher, [*TINY, override], to_steps=4, output_dir=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_run_without_its_card_is_not_finished(teacher: Path, tmp_path: Path, capsys) -> None:
+    off = [*TINY, "evaluation.enabled=false"]
+    folder = distill(teacher, off, to_steps=2, output_dir=tmp_path / "run").folder
+    before = load_file(folder / "transformer" / "model.safetensors")
+    (folder / "README.md").unlink()  # as if killed before it was written
+    run_recipe(folder / "recipe.yaml", resume="auto")
+    assert "is finished" not in capsys.readouterr().out
+    assert (folder / "README.md").is_file()
+    after = load_file(folder / "transformer" / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    run_recipe(folder / "recipe.yaml", resume="auto")
+    assert "is finished" in capsys.readouterr().out
+
+
+def test_judges_are_taken_over_whole_and_of_the_same_labels_alone(student: Path, tmp_path: Path) -> None:
+    recipe, folder = load_recipe(student / "recipe.yaml"), RunFolder(tmp_path)
+    take_over_judges(folder, replace(recipe, data=replace(recipe.data, label_columns=["digit"])))
+    assert not folder.judges.exists()
+    (folder.judges / "half").mkdir(parents=True)
+    take_over_judges(folder, recipe)
+    assert (folder.judges / "judges.json").is_file()
+    assert not (folder.judges / "half").exists()
+    assert [path.name for path in folder.judges.parent.iterdir()] == ["judges"]
+
+
+def test_the_plan_of_a_student(student: Path) -> None:
+    plan = plan_recipe(student / "recipe.yaml")
+    assert plan["batches"]["samples_per_step"] == 4
+    assert plan["step"]["step_seconds"] > 0

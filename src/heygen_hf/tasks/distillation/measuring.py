@@ -15,9 +15,10 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.distillation.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe, load_recipe
-from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
+from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.card import GROUP_NAMES, write_run_card
 from heygen_hf.tasks.text_to_video.evaluation import (
+    JUDGES_INDEX,
     evaluate_run,
     evaluation_prompts,
     judge_videos,
@@ -25,6 +26,18 @@ from heygen_hf.tasks.text_to_video.evaluation import (
     run_judges,
 )
 from heygen_hf.tasks.video_files import load_pipeline
+
+# Of the data, what decides what judges learn.
+_JUDGED_BY = (
+    "train",
+    "mixing_weights",
+    "validation",
+    "validation_share",
+    "test",
+    "label_columns",
+    "video_column",
+    "missing_columns",
+)
 
 
 def evaluate(
@@ -75,15 +88,22 @@ def measure(
     output: Path | None = None,
 ) -> dict[str, Any]:
     """Judge the student's videos and the other model's under the same seeds, print both, write the JSON."""
-    _take_over_judges(folder, recipe)
+    take_over_judges(folder, recipe)
     if data is None:
         processor = VideoProcessor.from_pretrained(str(folder.path / "processor"))
         data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
     options: dict[str, Any] = {"videos_per_combination": videos_per_combination, "limit": limit, "seed": seed}
-    metrics = evaluate_run(folder, recipe, data=data, output=output, **options)
-    if recipe.distillation.compare_steps:
-        metrics["compared_with"] = _compare(folder, recipe, data=data, **options)
-        write_json(output or folder.metrics, metrics)
+    compares = bool(recipe.distillation.compare_steps)
+    metrics = evaluate_run(
+        folder,
+        recipe,
+        data=data,
+        output=output,
+        # written with the student's own: a run that is killed between them is not finished
+        more=(lambda: {"compared_with": _compare(folder, recipe, data=data, **options)}) if compares else None,
+        **options,
+    )
+    if compares:
         print_comparison(metrics)
     return metrics
 
@@ -141,11 +161,20 @@ def _distance(videos: torch.Tensor, others: torch.Tensor) -> float:
     return float((videos - others).square().mean(dim=(1, 2, 3, 4)).sqrt().mean())
 
 
-def _take_over_judges(folder: RunFolder, recipe: Recipe) -> None:
-    """The other model's judges judge the student too: the clips are the same."""
-    other = RunFolder(Path(recipe.distillation.compare_with or recipe.distillation.teacher)).judges
-    if not (folder.judges / "judges.json").is_file() and (other / "judges.json").is_file():
-        shutil.copytree(other, folder.judges, dirs_exist_ok=True)
+def take_over_judges(folder: RunFolder, recipe: Recipe) -> None:
+    """The other model's judges judge the student too, where they learned the same from the same clips."""
+    other = RunFolder(Path(recipe.distillation.compare_with or recipe.distillation.teacher))
+    if (folder.judges / JUDGES_INDEX).is_file() or not (other.judges / JUDGES_INDEX).is_file():
+        return
+    theirs = load_recipe(other.recipe)
+    if any(getattr(theirs.data, key) != getattr(recipe.data, key) for key in _JUDGED_BY):
+        return
+    # Half a copy must not pass for judges.
+    partial = folder.judges.with_name(f".{folder.judges.name}.partial")
+    for half in (partial, folder.judges):
+        shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(other.judges, partial)
+    partial.replace(folder.judges)
 
 
 def print_comparison(metrics: dict[str, Any]) -> None:

@@ -4,13 +4,14 @@ The story is that of text to video; what differs is in `task.py`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from heygen_hf.tasks.distillation.task import Distillation
-from heygen_hf.tasks.distillation.teacher import student_recipe
+from heygen_hf.tasks.distillation.teacher import student_recipe, with_teachers_model
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import TrainedRun
+from heygen_hf.tasks.text_to_video.plan import plan as plan_video
 from heygen_hf.tasks.text_to_video.story import run as run_video
 
 
@@ -45,7 +46,10 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 
 
 def _run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
-    # A student is sampled in its own steps, and its teacher's guidance is learned.
-    own = replace(recipe.generation, num_inference_steps=recipe.distillation.to_steps, guidance_scale=1.0)
-    recipe = replace(recipe, generation=own)
+    recipe = with_teachers_model(recipe)
     return run_video(recipe, resume=resume, overwrite=overwrite, command=command, task=Distillation)
+
+
+def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+    """The plan of a recipe, see `text_to_video.plan`."""
+    return plan_video(with_teachers_model(recipe), measure=measure, task=Distillation)

@@ -63,7 +63,9 @@ class Distillation(TextToVideo):
     def build_model(
         self, *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None
     ) -> VideoTransformerForVideoGeneration:
-        section = {**self.recipe.model, "pretrained": str(self.teacher.folder.path)}
+        # as the teacher is, whatever wrote its recipe
+        section = {"pretrained": str(self.teacher.folder.path)}
+        section |= {"attn_implementation": self.recipe.model.get("attn_implementation", "auto")}
         return build_model(section, processor=processor, tokenizer=tokenizer)
 
     def evaluate(self, folder: RunFolder, *, data: PreparedData) -> dict[str, Any]:

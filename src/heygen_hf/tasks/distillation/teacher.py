@@ -1,7 +1,7 @@
 """The teacher: what a finished run says of itself, and the recipe of a student derived from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.recipe import Recipe, load_recipe, recipe_of_values
 from heygen_hf.tasks.recipe_yaml import read_recipe_values
 from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.text_to_video.recipe import GenerationSection
+from heygen_hf.tasks.text_to_video.recipe import with_defaults as with_text_to_video_defaults
 from heygen_hf.tasks.video_files import load_pipeline
 
 # Of the teacher's training, what holds for the student's too.
@@ -21,6 +23,16 @@ _INHERITED = (
     "per_device_eval_batch_size",
     "disable_tqdm",
 )
+# What a command must not say, because it is decided; and by what.
+_DECIDED = {
+    "distillation.to_steps": "--to-steps says how many the student has",
+    "generation.num_inference_steps": "a student samples in its own steps, --to-steps",
+    "generation.guidance_scale": "a student is sampled without guidance, since it learns its teacher's; that is "
+    "distillation.teacher_guidance_scale",
+}
+# What a student may have otherwise than its teacher.
+_OWN_MODEL_KEYS = ("attn_implementation",)
+_SIZES = ("num_frames", "height", "width")
 _PAIRS_PER_STEP = 64
 _TASKS = ("text_to_video", "distillation")
 
@@ -85,6 +97,46 @@ def load_teacher(run: str | Path) -> TeacherRun:
     return TeacherRun(RunFolder(Path(run)), recipe, load_pipeline(run, device="cpu"))
 
 
+def with_teachers_model(recipe: Recipe) -> Recipe:
+    """The recipe with the `model` section of its teacher, from which the student is built.
+
+    Raises:
+        ValueError: the run cannot teach, or the recipe has another model, other sizes of clips, or sampling that is no
+            student's.
+    """
+    section = recipe.distillation
+    taught = read_recipe(section.teacher)
+    model = with_text_to_video_defaults(taught).model
+    other = [key for key in recipe.model if key not in _OWN_MODEL_KEYS and recipe.model[key] != model.get(key)]
+    if other:
+        raise ValueError(
+            f"model.{other[0]} is {recipe.model[other[0]]} and the teacher's {model.get(other[0])}: a student is built "
+            "as its teacher is; leave the key out."
+        )
+    for key in _SIZES:
+        size, known = getattr(recipe.processor, key), getattr(taught.processor, key)
+        if size != known:
+            raise ValueError(
+                f"processor.{key} is {size} and the teacher's {known}: a student makes clips of its teacher's size; "
+                "leave the key out."
+            )
+    steps, guidance = recipe.generation.num_inference_steps, recipe.generation.guidance_scale
+    defaults = GenerationSection()
+    if steps not in (section.to_steps, defaults.num_inference_steps):
+        raise ValueError(
+            f"generation.num_inference_steps is {steps} and distillation.to_steps {section.to_steps}: a student "
+            "samples in its own steps; leave the first out."
+        )
+    if guidance != defaults.guidance_scale:
+        raise ValueError(
+            f"generation.guidance_scale is {guidance}, and a student is sampled without guidance, since it learns its "
+            "teacher's: set it to 1, and distillation.teacher_guidance_scale to what is to be learned."
+        )
+    own = {key: recipe.model[key] for key in _OWN_MODEL_KEYS if key in recipe.model}
+    generation = replace(recipe.generation, num_inference_steps=section.to_steps)
+    return replace(recipe, model={**model, **own}, generation=generation)
+
+
 def student_recipe(
     run: str | Path, overrides: Sequence[str], *, to_steps: int, output_dir: str | Path | None = None
 ) -> Recipe:
@@ -112,6 +164,10 @@ def student_recipe(
         section["compare_steps"] = taught.distillation.compare_steps
         section["compare_with"] = taught.distillation.compare_with or taught.distillation.teacher
     values["distillation"] = section
+    for override in overrides:
+        key = override.split("=", 1)[0].strip()
+        if key in _DECIDED:
+            raise ValueError(f"{override}: {_DECIDED[key]}; leave {key} out.")
     hub = values.get("hub")
     if hub and hub.get("title"):
         hub["title"] = f"{hub['title'].split(', in ')[0]}, in {steps}"

@@ -13,14 +13,14 @@ from heygen_hf.data.plan import ClipPlan, plan_clips
 from heygen_hf.data.text import check_captions
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
+from heygen_hf.tasks.model_training.planned_steps import short_run
 from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.step_cost import StepCost, measure_steps
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
-from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
-
-_STEPS_MEASURED = 3
+from heygen_hf.training import VideoGenerationTrainer
 
 
 def plan(recipe: Recipe, *, measure: bool = True, task: type[TextToVideo] = TextToVideo) -> dict[str, Any]:
@@ -35,10 +35,11 @@ def plan(recipe: Recipe, *, measure: bool = True, task: type[TextToVideo] = Text
     """
     # All reasons are wanted here, however many; what the run itself would refuse is said in the plan.
     patient = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, max_bad_share=1.0))
-    parts = task(patient)
+    parts = task(short_run(patient, sample_steps=0))
     parts.check()
     processor = VideoProcessor(**dataclasses.asdict(recipe.processor))
     data = parts.prepare(processor=processor, is_main=False)
+    parts.check_data(data)
     tokenizer = parts.build_tokenizer(data)
     clips = _clip_plans(data, tokenizer)
 
@@ -96,12 +97,7 @@ def _trainer(
 ) -> VideoGenerationTrainer:
     """The run's trainer, writing nothing that stays, for a few steps."""
     recipe = parts.recipe
-    values = recipe.training | {"eval_strategy": "no", "save_strategy": "no", "compile_blocks": "never"}
-    values |= {"sample_steps": 0, "disable_tqdm": True, "report_to": "none"}
-    values["max_steps"] = _STEPS_MEASURED
-    arguments = VideoGenerationTrainingArguments(
-        output_dir=str(scratch), seed=recipe.seed, data_seed=recipe.seed, **values
-    )
+    arguments = parts.build_arguments(RunFolder(scratch))
     samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
     encoded = training_data(
         recipe,
@@ -112,7 +108,7 @@ def _trainer(
         device=arguments.device,
     )
     arguments.dataloader_num_workers = encoded.num_workers
-    trainer = VideoGenerationTrainer(
+    trainer = parts.trainer_class(
         parts.build_model(processor=processor, tokenizer=tokenizer),
         arguments,
         train_dataset=encoded.training_set(at_least=samples),
