@@ -194,6 +194,7 @@ def _mute(path: Path) -> None:
         ("audio.speech_level=0", "speech_level must lie in"),
         ("audio.sampling_rate=17000", "sampling_rate is 17000"),
         ("data.streaming=true", "stream"),
+        ("evaluation.num_frames=400", "has 20 frames and 400 are wanted"),
     ],
 )
 def test_what_cannot_work_is_refused_before_training(work: Path, finished: Path, override: str, message: str) -> None:

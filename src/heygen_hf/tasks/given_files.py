@@ -85,15 +85,20 @@ def whole_clip(
     Args:
         from_start: with a stride, take the first frame, and not the last one.
     """
+    indices = frame_numbers(source, processor, from_start=from_start)
+    return decode_frames(source, indices, processor=None if as_in_file else processor).frames
+
+
+def frame_numbers(source: VideoSource, processor: VideoProcessor, *, from_start: bool = False) -> list[int]:
+    """The frames of `whole_clip`, by their numbers in the file."""
     found = probe_video(source)
     total = found.num_frames
     first = 0 if from_start else (total - 1) % processor.temporal_stride
-    indices = list(range(first, total, processor.temporal_stride))
-    if processor.target_fps is not None:
-        stamps = found.timestamps_seconds
-        stamps = np.arange(total) / found.frame_rate if stamps is None else stamps
-        indices = [int(index) for index in frames_shown_at(processor.target_fps, stamps)]
-    return decode_frames(source, indices, processor=None if as_in_file else processor).frames
+    if processor.target_fps is None:
+        return list(range(first, total, processor.temporal_stride))
+    stamps = found.timestamps_seconds
+    stamps = np.arange(total) / found.frame_rate if stamps is None else stamps
+    return [int(index) for index in frames_shown_at(processor.target_fps, stamps)]
 
 
 def _read_image(path: str | Path) -> PIL.Image.Image:

@@ -10,7 +10,6 @@ from rich.table import Table
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation.talking_faces import (
     SpeechCorrelation,
-    loudness_per_frame,
     mouth_opening,
     speech_correlation,
 )
@@ -18,14 +17,20 @@ from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
 from heygen_hf.tasks.audio_to_video.identity import measure_identity
-from heygen_hf.tasks.audio_to_video.judged_clips import evaluation_rows, first_frames_and_sounds
+from heygen_hf.tasks.audio_to_video.judged_clips import (
+    LEAST_HEARD,
+    evaluation_rows,
+    first_frames_and_sounds,
+    is_speech,
+    loudness_of,
+    measured_frames,
+    too_few_heard,
+)
 from heygen_hf.tasks.audio_to_video.other_speech import Partners, choose_partners, recordings_of
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.video_files import load_pipeline, sample_videos
-
-STILL = 1e-6  # a loudness that changes by less is silence
 
 
 def evaluate_run(
@@ -63,22 +68,17 @@ def evaluate_run(
         description="generating for evaluation",
         **given,
     )
-    made = slice(1 if "image" in given else 0, given["num_frames"])
+    made = measured_frames(recipe, given["num_frames"])
     shown = {"generated": [video[made] for video in videos], "real": [clip[made] for clip in real]}
 
     # 2. Do mouths follow their own speech, and not another's? Beside it real clips, the most that can be expected.
     loudness = [
-        loudness_per_frame(
-            sound.numpy(),
-            sampling_rate=given["audio_sampling_rate"],
-            num_frames=given["num_frames"],
-            frame_rate=pipeline.config.frame_rate,
-        )[made]
+        loudness_of(sound, recipe, sampling_rate=given["audio_sampling_rate"], num_frames=given["num_frames"])
         for sound in given["audio"]
     ]
-    heard = [i for i, one in enumerate(loudness) if np.ptp(one) > STILL]  # nothing can follow silence
-    if len(heard) < 2:
-        raise ValueError(f"{len(heard)} of {len(rows)} test clips have speech; the measure needs at least 2")
+    heard = [i for i, one in enumerate(loudness) if is_speech(one)]  # nothing can follow silence
+    if len(heard) < LEAST_HEARD:
+        raise too_few_heard(len(heard), len(rows))
     partners = _partners(clips, [rows[i] for i in heard], recipe)
     figures: dict[str, Any] = {
         "num_videos": len(rows),

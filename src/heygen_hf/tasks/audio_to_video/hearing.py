@@ -1,5 +1,6 @@
 """What a recipe's `audio` section makes the model hear: a front end, and an audio encoder where it names one."""
 
+import json
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from heygen_hf.processing import FrameAudioFeatureExtractor
 from heygen_hf.tasks.audio_to_video.recipe import AudioSection
 from heygen_hf.tasks.clip_data import PreparedData, default_cache_dir
 from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.text_to_video.encoders import options_of
 
 _SAME_RATE = 0.01  # frame rates nearer than this are one
 
@@ -38,7 +40,7 @@ def load_hearing(section: AudioSection) -> Hearing:
     """What the section names.
 
     Raises:
-        ValueError: no audio encoder is there.
+        ValueError: no audio encoder is there, or only one in another format than safetensors.
     """
     if section.encoder is None:
         return Hearing(
@@ -55,7 +57,7 @@ def load_hearing(section: AudioSection) -> Hearing:
 
     try:
         encoder_extractor = AutoFeatureExtractor.from_pretrained(section.encoder)
-        encoder = AutoModel.from_pretrained(section.encoder)
+        encoder = AutoModel.from_pretrained(section.encoder, use_safetensors=True)
     except (OSError, ValueError, KeyError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
@@ -64,15 +66,26 @@ def load_hearing(section: AudioSection) -> Hearing:
         ) from error
     if getattr(encoder.config, "is_encoder_decoder", False):
         encoder = encoder.get_encoder()
-    width = int(encoder.config.hidden_size)
-    extractor = FrameAudioFeatureExtractor(
-        width,
-        int(encoder_extractor.sampling_rate),
-        steps_per_frame=section.steps_per_frame,
-        speech_level=section.speech_level,
-        has_encoder=True,
-    )
-    return Hearing(extractor, encoder.eval().requires_grad_(False), encoder_extractor)
+    encoder = encoder.eval().requires_grad_(False)
+    # Whatever is named may load: what cannot hear a second is told apart here, and not in the midst of the clips.
+    try:
+        extractor = FrameAudioFeatureExtractor(
+            int(encoder.config.hidden_size),
+            int(encoder_extractor.sampling_rate),
+            steps_per_frame=section.steps_per_frame,
+            speech_level=section.speech_level,
+            has_encoder=True,
+        )
+        states = encode_sound(torch.zeros(extractor.sampling_rate), encoder, encoder_extractor, extractor)
+        if states.shape[-1] != encoder.config.hidden_size:
+            raise ValueError(f"states of {states.shape[-1]} features")
+    except Exception as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ValueError(
+            f"audio.encoder={section.encoder} is a {type(encoder).__name__}, which encodes no sound ({first_line}); "
+            "give an audio encoder such as wav2vec 2.0, HuBERT or Whisper"
+        ) from error
+    return Hearing(extractor, encoder, encoder_extractor)
 
 
 def with_sound(data: PreparedData, recipe: Recipe, hearing: Hearing, *, is_main: bool) -> PreparedData:
@@ -101,7 +114,7 @@ def with_sound(data: PreparedData, recipe: Recipe, hearing: Hearing, *, is_main:
                     encoder_extractor=hearing.encoder_extractor,
                     extractor=hearing.extractor,
                 ),
-                "analyzed_by": f"{hash_weights(hearing.encoder).hex()} {hearing.encoder_extractor.to_json_string()}",
+                "analyzed_by": _described(hearing),
             }
         clips.sounds = prepare_sounds(
             clips,
@@ -121,6 +134,12 @@ def with_sound(data: PreparedData, recipe: Recipe, hearing: Hearing, *, is_main:
         if getattr(data, split) is not None
     }
     return replace(data, **kept, captions=list(kept["train"].texts), notes=(*data.notes, *said))
+
+
+def _described(hearing: Hearing) -> str:
+    """What decides an encoder's values: its weights, the options of its configuration, its feature extractor."""
+    options = json.dumps(options_of(hearing.encoder), sort_keys=True)
+    return f"{hash_weights(hearing.encoder).hex()} {options} {hearing.encoder_extractor.to_json_string()}"
 
 
 def _leave_out_silent(

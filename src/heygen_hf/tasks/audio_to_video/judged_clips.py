@@ -1,16 +1,22 @@
 """Test clips as what a video is generated from: their first frames and their whole sound."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.data.video.audio import decode_audio
+from heygen_hf.evaluation.talking_faces import loudness_per_frame
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
-from heygen_hf.tasks.given_files import whole_clip
+from heygen_hf.tasks.given_files import frame_numbers, whole_clip
 from heygen_hf.tasks.recipe import Recipe
+
+LEAST_HEARD = 2  # clips with speech: one is compared with another
+_STILL = 1e-6  # a loudness that changes by less is silence
 
 
 def given_patterns(training: dict[str, Any]) -> set[str]:
@@ -47,25 +53,88 @@ def first_frames_and_sounds(
         ValueError: a clip has fewer frames.
     """
     frames = [whole_clip(clips.videos[row], processor, from_start=True) for row in rows]
-    shortest = min(len(clip) for clip in frames)
-    if num_frames is None:
-        num_frames = shortest if learns_to_continue(recipe.training) else processor.num_frames
-    num_frames = max(num_frames, processor.num_frames)
-    if num_frames > shortest:
-        raise ValueError(
-            f"a test clip has {shortest} frames and {num_frames} are wanted (evaluation.num_frames, or the model's "
-            "own): lower the first, or leave such clips out of the test split"
-        )
+    lengths = {clips.file_names[row]: len(clip) for row, clip in zip(rows, frames, strict=True)}
+    num_frames = video_length(lengths, recipe, processor=processor, asked=num_frames)
     rate = hearing.extractor.sampling_rate
-    seconds = num_frames / recipe.generation.frame_rate
-    sounds = [
-        decode_audio(clips.videos[row], start_seconds=0, duration_seconds=seconds, sampling_rate=rate).samples
-        for row in rows
-    ]
+    sounds = [_sound(clips, row, recipe, num_frames=num_frames, sampling_rate=rate) for row in rows]
     given: dict[str, Any] = {"audio": sounds, "audio_sampling_rate": rate, "num_frames": num_frames}
     if given_patterns(recipe.training):
         given["image"] = [clip[0].float() / 255 for clip in frames]
     return given, [clip[:num_frames] for clip in frames]
+
+
+def video_length(
+    lengths: Mapping[str, int], recipe: Recipe, *, processor: VideoProcessor, asked: int | None = None
+) -> int:
+    """Frames of videos like some clips.
+
+    Args:
+        lengths: file name → frames of each clip.
+        asked: by default as in `first_frames_and_sounds`.
+
+    Raises:
+        ValueError: a clip has fewer frames.
+    """
+    name = min(lengths, key=lengths.__getitem__)
+    if asked is None:
+        asked = lengths[name] if learns_to_continue(recipe.training) else processor.num_frames
+    asked = max(asked, processor.num_frames)
+    if asked > lengths[name]:
+        raise ValueError(
+            f"the test clip {name} has {lengths[name]} frames and {asked} are wanted (evaluation.num_frames, or the "
+            "model's own): lower the first, or leave such clips out of the test split"
+        )
+    return asked
+
+
+def measured_frames(recipe: Recipe, num_frames: int) -> slice:
+    """Those that the model makes: from the second on, where it learns from given first frames."""
+    return slice(1 if given_patterns(recipe.training) else 0, num_frames)
+
+
+def loudness_of(sound: torch.Tensor, recipe: Recipe, *, sampling_rate: int, num_frames: int) -> np.ndarray:
+    """How loud a clip is at each measured frame; where it never changes it is silent."""
+    loudness = loudness_per_frame(
+        sound.numpy(), sampling_rate=sampling_rate, num_frames=num_frames, frame_rate=recipe.generation.frame_rate
+    )
+    return loudness[measured_frames(recipe, num_frames)]
+
+
+def is_speech(loudness: np.ndarray) -> bool:
+    """Whether a mouth could follow it."""
+    return bool(np.ptp(loudness) > _STILL)
+
+
+def check_judged_clips(clips: VideoClipDataset, recipe: Recipe, *, processor: VideoProcessor, hearing: Hearing) -> None:
+    """Refuse test clips that cannot be measured, before training and not after it.
+
+    Raises:
+        ValueError: too short ones, or fewer than 2 with speech.
+    """
+    rows = evaluation_rows(clips, recipe)
+    lengths = {clips.file_names[row]: len(frame_numbers(clips.videos[row], processor, from_start=True)) for row in rows}
+    num_frames = video_length(lengths, recipe, processor=processor, asked=recipe.evaluation.num_frames)
+    rate, heard = hearing.extractor.sampling_rate, 0
+    for row in rows:
+        sound = _sound(clips, row, recipe, num_frames=num_frames, sampling_rate=rate)
+        heard += is_speech(loudness_of(sound, recipe, sampling_rate=rate, num_frames=num_frames))
+        if heard == LEAST_HEARD:
+            return
+    raise too_few_heard(heard, len(rows))
+
+
+def too_few_heard(heard: int, of: int) -> ValueError:
+    """What to say of clips in which nobody speaks."""
+    return ValueError(
+        f"{heard} of {of} test clips have speech, and the measure needs at least {LEAST_HEARD}: add some to the test "
+        "split, or set evaluation.measure=none"
+    )
+
+
+def _sound(clips: VideoClipDataset, row: int, recipe: Recipe, *, num_frames: int, sampling_rate: int) -> torch.Tensor:
+    seconds = num_frames / recipe.generation.frame_rate
+    found = decode_audio(clips.videos[row], start_seconds=0, duration_seconds=seconds, sampling_rate=sampling_rate)
+    return found.samples
 
 
 def evaluation_rows(clips: VideoClipDataset, recipe: Recipe, *, limit: int | None = None) -> list[int]:
@@ -97,5 +166,10 @@ def check_identities(clips: VideoClipDataset, recipe: Recipe) -> None:
             f"evaluation.identity_column is {column!r}, which is not among data.label_columns; add it there, or set it "
             "to null"
         )
-    if len(set(clips.labels[column])) < 2:
+    shown = Counter(clips.labels[column])
+    if len(shown) < 2:
         raise ValueError(f"the test clips show one {column} only: it cannot be mistaken; set identity_column to null")
+    if max(shown.values()) < 2:
+        raise ValueError(
+            f"no {column} has a second test clip, to which a video could be compared; set identity_column to null"
+        )

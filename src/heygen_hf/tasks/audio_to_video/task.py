@@ -1,6 +1,7 @@
 """What audio to video does differently from text to video."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,12 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.card import write_audio_card
 from heygen_hf.tasks.audio_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.audio_to_video.hearing import Hearing, load_hearing, with_sound
-from heygen_hf.tasks.audio_to_video.judged_clips import check_identities, first_frames_and_sounds, learns_to_continue
+from heygen_hf.tasks.audio_to_video.judged_clips import (
+    check_identities,
+    check_judged_clips,
+    first_frames_and_sounds,
+    learns_to_continue,
+)
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
@@ -64,6 +70,8 @@ class AudioToVideo(TextToVideo):
     def check_data(self, data: PreparedData) -> None:
         if self.evaluates():
             check_identities(data.test, self.recipe)
+            processor = VideoProcessor(**asdict(self.recipe.processor))
+            check_judged_clips(data.test, self.recipe, processor=processor, hearing=self.hearing)
 
     def build_tokenizer(self, data: PreparedData) -> PreTrainedTokenizerBase | None:
         return super().build_tokenizer(data) if self.recipe.data.caption_column is not None else None

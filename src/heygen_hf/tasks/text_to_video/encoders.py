@@ -127,7 +127,7 @@ def open_caches(
     caches = {}
     if encoders.autoencoder is not None:
         settings = latent_settings(processor, seed=recipe.seed, with_size=False)
-        settings |= {"encoder": _options_of(encoders.autoencoder), "with_spread": options.posterior == "sample"}
+        settings |= {"encoder": options_of(encoders.autoencoder), "with_spread": options.posterior == "sample"}
         caches["latents"] = EncodingCache(
             cache_dir,
             kind="latents",
@@ -137,7 +137,7 @@ def open_caches(
         )
     if encoders.text_encoder is not None:
         settings = {
-            "encoder": _options_of(encoders.text_encoder),
+            "encoder": options_of(encoders.text_encoder),
             "tokenizer": _hash_tokenizer(tokenizer),
             "max_tokens": tokenizer.model_max_length,
         }
@@ -151,7 +151,7 @@ def open_caches(
     return caches
 
 
-def _options_of(encoder: Any) -> dict[str, Any]:
+def options_of(encoder: Any) -> dict[str, Any]:
     """The class, and what its configuration says that is not its default: so another version of a library, with
     another option more, is still the same encoder."""
     if hasattr(encoder.config, "to_diff_dict"):  # of transformers
