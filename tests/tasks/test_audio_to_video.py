@@ -15,6 +15,8 @@ from heygen_hf.data.talking_faces import render_talking_faces, synthesize_speech
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks import evaluate_recipe_run, run_recipe
 from heygen_hf.tasks.audio_to_video import evaluate
+from heygen_hf.tasks.audio_to_video.hearing import load_hearing
+from heygen_hf.tasks.audio_to_video.recipe import AudioSection
 from heygen_hf.tasks.recipe_planner import plan_recipe
 from heygen_hf.tasks.video_files import generate
 
@@ -143,6 +145,14 @@ def test_generate_refuses_sound_that_is_none(finished: Path, tmp_path: Path) -> 
         generate(finished, ["a", "b"], audio=[sound] * 3, output_dir=tmp_path / "out")
     with pytest.raises(ValueError, match="no tokenizer"):
         generate(finished, ["a face"], output_dir=tmp_path / "out")
+    with pytest.raises(ValueError, match="frame_rate is 12, and this model learned to hear at 25"):
+        generate(finished, [], audio=[sound], frame_rate=12, output_dir=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_generate_says_that_there_is_nothing_to_hear(finished: Path, tmp_path: Path, capsys) -> None:
+    generate(finished, [], frame_rate=12, output_dir=tmp_path / "out")
+    assert "this model follows sound, and none is given" in capsys.readouterr().out
 
 
 def test_a_run_is_measured_anew(finished: Path, tmp_path: Path) -> None:
@@ -153,6 +163,18 @@ def test_a_run_is_measured_anew(finished: Path, tmp_path: Path) -> None:
     assert part["talking_faces"]["num_videos"] == 3
     assert (finished / "evaluation" / "partial.json").is_file()
     assert (finished / "metrics.json").read_text() == kept
+    muted = finished.parent / "faces" / "test" / "00000.mp4"
+    kept_file = muted.read_bytes()
+    _mute(muted)
+    try:
+        (finished / "recipe.yaml").rename(tmp_path / "recipe.yaml")
+        text = (tmp_path / "recipe.yaml").read_text()
+        (finished / "recipe.yaml").write_text(text.replace("max_bad_share: 0.1", "max_bad_share: 0.2"))
+        again = evaluate(finished, output=tmp_path / "muted.json")
+    finally:
+        (tmp_path / "recipe.yaml").replace(finished / "recipe.yaml")
+        muted.write_bytes(kept_file)
+    assert again["talking_faces"]["num_silent"] == 0
     with pytest.raises(ValueError, match="num_videos_per_prompt: a run of audio_to_video is measured without"):
         evaluate_recipe_run(finished, num_videos_per_prompt=2)
 
@@ -200,6 +222,21 @@ def _mute(path: Path) -> None:
 def test_what_cannot_work_is_refused_before_training(work: Path, finished: Path, override: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train(work, f"output_dir={work / 'refused'}", override)
+
+
+def test_what_is_no_audio_encoder_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel, Wav2Vec2FeatureExtractor
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    model = BertModel(BertConfig(**small, vocab_size=9))
+    model.save_pretrained(tmp_path)
+    Wav2Vec2FeatureExtractor(sampling_rate=16_000).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"is a BertModel, which encodes no sound"):
+        load_hearing(AudioSection(encoder=str(tmp_path)))
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"nothing loads from audio.encoder=.*safetensors"):
+        load_hearing(AudioSection(encoder=str(tmp_path)))
 
 
 def test_captions_an_audio_encoder_and_no_given_frames(work: Path, finished: Path, tmp_path: Path) -> None:

@@ -140,3 +140,22 @@ def test_earlier_videos_stay_until_new_ones_are_there(
     assert generate(run, tmp_path, "--overwrite", "--seed", 9).exit_code == 0
     assert [row["seed"] for row in rows_of(tmp_path)] == [9, 10]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.mp4", "00001.mp4", "metadata.jsonl"]
+
+
+def test_what_lies_in_the_folder_already(run: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "00000.mp4"
+    mine.write_text("mine")
+    assert "already holds generated videos" in str(generate(run, tmp_path).exception)
+    assert mine.read_text() == "mine"
+    # A row that was cut off is left out, those before it stay.
+    rows = '{"file_name": "00007.mp4", "text": "a"}\n\n{"file_name": "00000.mp4", "te'
+    (tmp_path / "metadata.jsonl").write_text(rows)
+    (tmp_path / "00007.mp4").write_text("earlier")
+    result = generate(run, tmp_path, "--overwrite", prompts=CAPTIONS[:1])
+    assert result.exit_code == 0, result.exception
+    assert "metadata.jsonl line 3 cannot be read" in result.output
+    assert [row["text"] for row in rows_of(tmp_path)] == [CAPTIONS[0]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000.mp4", "metadata.jsonl"]
+    # Rows of clips that generate has not made are nobody's to delete.
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "holiday.mp4"}\n')
+    assert "is of other files (holiday.mp4" in str(generate(run, tmp_path, "--overwrite").exception)

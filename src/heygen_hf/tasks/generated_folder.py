@@ -1,12 +1,16 @@
 """A folder of generated videos: the files, and a `metadata.jsonl` that says how each was made."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from heygen_hf.data.video import VideoWriter
+from heygen_hf.tasks.run_folder import write_text
+
+_OURS = re.compile(r"\d{5,}\.mp4")
 
 
 class GeneratedFolder:
@@ -20,20 +24,37 @@ class GeneratedFolder:
         overwrite: whether videos may be there already.
 
     Raises:
-        ValueError: they are, and may not.
+        ValueError: they are, and may not; or the folder's `metadata.jsonl` is of other files.
     """
 
     def __init__(self, folder: str | Path, *, overwrite: bool = False) -> None:
         self.folder = Path(folder)
         self.files: list[Path] = []
         self._metadata = self.folder / "metadata.jsonl"
-        if self._metadata.exists() and not overwrite:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"{self.folder} is a file; give another --output-dir.")
+        held = [path.name for path in self.folder.glob("*.mp4") if _OURS.fullmatch(path.name)]
+        if (held or self._metadata.exists()) and not overwrite:
             raise ValueError(f"{self.folder} already holds generated videos; use --overwrite or another --output-dir.")
         self._rows: dict[str, str] = {}
-        self._earlier: dict[str, str] = {}
-        if self._metadata.is_file():
-            for line in self._metadata.read_text(encoding="utf-8").splitlines():
-                self._earlier[Path(json.loads(line)["file_name"]).name] = line
+        self._earlier = self._read_rows()
+
+    def _read_rows(self) -> dict[str, str]:
+        """File name → row of the videos of an earlier run."""
+        if not self._metadata.is_file():
+            return {}
+        found = {}
+        for number, line in enumerate(self._metadata.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            try:
+                name = str(json.loads(line)["file_name"]) if line.strip() else None
+            except (ValueError, KeyError, TypeError):
+                print(f"warning: {self._metadata} line {number} cannot be read and is left out")
+                continue
+            if name is not None and not _OURS.fullmatch(name):
+                raise ValueError(f"{self._metadata} is of other files ({name}, …); give another --output-dir.")
+            if name is not None:
+                found[name] = line
+        return found
 
     def writers(self, count: int, *, frame_rate: float, tracks: list[dict[str, Any]]) -> list[VideoWriter]:
         """Writers of the next `count` videos, `tracks[i]` the sound of each as `write_video` takes it."""
@@ -56,7 +77,7 @@ class GeneratedFolder:
                 (self.folder / name).unlink(missing_ok=True)
             self._earlier = {}
         lines = [*self._rows.values(), *self._earlier.values()]
-        self._metadata.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        write_text(self._metadata, "".join(line + "\n" for line in lines))
 
 
 def to_uint8(videos: torch.Tensor) -> torch.Tensor:

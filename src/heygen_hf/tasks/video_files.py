@@ -143,13 +143,14 @@ def generate(
         The files, in order.
 
     Raises:
-        ValueError: no exported model, sizes the model cannot make, files that cannot be read, or videos already there
-            without `overwrite`.
+        ValueError: no exported model, sizes the model cannot make, files that cannot be read, sound at another frame
+            rate than the model's, or videos already there without `overwrite`.
     """
     sampling = sampling_options(sampling)
     pipeline = load_pipeline(run, device=device)
     config = pipeline.transformer.config
     rate = frame_rate or pipeline.config.frame_rate
+    _check_hearing(pipeline, audio, frame_rate=rate)
     named = {"image": image, "last_image": last_image, "video": video, "audio": audio}
     windows_of = list(prompts) if prompts_per_window else []
     if windows_of:
@@ -188,7 +189,7 @@ def generate(
     names = {name: [Path(file).name for file in files] for name, files in named.items() if files}
     texts = [prompt for prompt in prompts or [""] * count for _ in range(num_videos)]
     batch_size = batch_size or 16
-    progress = tqdm(total=len(texts), desc="generating", unit="video")
+    progress = tqdm(total=len(texts), desc="generating", unit="video", leave=False)
     for start in range(0, len(texts), batch_size):
         some = texts[start : start + batch_size]
         seeds = [seed + start + i for i in range(len(some))]
@@ -203,6 +204,8 @@ def generate(
         # of videos made together, one with shorter sound is as long as its own
         own = [{} if sounds is None else {"num_frames": sounds.num_frames[which]} for which in prompt_of]
         with ExitStack() as stack:
+            # an error is read alone, without a bar that got nowhere
+            stack.push(lambda kind, *_: progress.close() if kind is not None else None)
             writers = output.writers(len(some), frame_rate=rate, tracks=tracks)
             for writer in writers:
                 stack.enter_context(writer)
@@ -224,6 +227,19 @@ def generate(
     progress.close()
     print(f"{len(output.files)} videos and metadata.jsonl are in {output.folder}")
     return output.files
+
+
+def _check_hearing(pipeline: VideoGenerationPipeline, audio: Sequence[str | Path] | None, *, frame_rate: float) -> None:
+    """Say that a model that hears is given nothing to hear, and refuse another rate than it hears at."""
+    if pipeline.transformer.config.audio_hidden_size is None:
+        return
+    if not audio:
+        print("this model follows sound, and none is given: its videos follow nothing. Pass --audio speech.wav")
+    elif frame_rate != pipeline.config.frame_rate:
+        raise ValueError(
+            f"frame_rate is {frame_rate:g}, and this model learned to hear at {pipeline.config.frame_rate:g} frames a "
+            "second; leave --frame-rate out"
+        )
 
 
 def sample_grid_writer(
