@@ -13,9 +13,10 @@ from heygen_hf.data import decode_frames
 from heygen_hf.data.recordings import decode_recording
 from heygen_hf.data.talking_faces import render_talking_faces, synthesize_speech
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.processing import FrameAudioFeatureExtractor
 from heygen_hf.tasks import evaluate_recipe_run, run_recipe
 from heygen_hf.tasks.audio_to_video import evaluate
-from heygen_hf.tasks.audio_to_video.hearing import load_hearing
+from heygen_hf.tasks.audio_to_video.hearing import Hearing, describe_encoder, load_hearing
 from heygen_hf.tasks.audio_to_video.recipe import AudioSection
 from heygen_hf.tasks.recipe_planner import plan_recipe
 from heygen_hf.tasks.video_files import generate
@@ -222,6 +223,33 @@ def _mute(path: Path) -> None:
 def test_what_cannot_work_is_refused_before_training(work: Path, finished: Path, override: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         train(work, f"output_dir={work / 'refused'}", override)
+
+
+def test_a_run_goes_on_where_it_was(work: Path, finished: Path) -> None:
+    off = ["training.save_steps=1", "training.sample_steps=0", "evaluation.measure=none", f"output_dir={work / 'cut'}"]
+    folder = train(work, *off)
+    before = load_file(folder / "transformer" / "model.safetensors")
+    shutil.rmtree(folder / "checkpoints" / "checkpoint-2")
+    (folder / "README.md").unlink()
+    run_recipe(RECIPE, values(work, *off), resume="auto")
+    after = load_file(folder / "transformer" / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert (folder / "README.md").is_file()
+
+
+def test_an_encoder_is_known_by_its_options_too() -> None:
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    small |= {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2, "conv_dim": [4]}
+    small |= {"conv_kernel": [20], "conv_stride": [20], "num_feat_extract_layers": 1}
+    extractor = FrameAudioFeatureExtractor(8, has_encoder=True)
+    described = []
+    for activation in ("gelu", "relu", "gelu"):
+        torch.manual_seed(0)
+        model = Wav2Vec2Model(Wav2Vec2Config(**small, hidden_act=activation))
+        described.append(describe_encoder(Hearing(extractor, model, Wav2Vec2FeatureExtractor())))
+    assert described[0] == described[2] != described[1]
 
 
 def test_what_is_no_audio_encoder_is_refused_when_it_is_loaded(tmp_path: Path) -> None:

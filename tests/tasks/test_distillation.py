@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,8 +138,8 @@ def test_what_the_teacher_or_the_command_decides_is_not_said_otherwise(
     assert not (tmp_path / "other").exists()
 
 
-def test_a_run_without_its_card_is_not_finished(teacher: Path, tmp_path: Path, capsys) -> None:
-    off = [*TINY, "evaluation.enabled=false"]
+def test_a_run_without_its_card_goes_on(teacher: Path, tmp_path: Path, capsys) -> None:
+    off = [*TINY, "evaluation.enabled=false", "training.save_steps=1"]
     folder = distill(teacher, off, to_steps=2, output_dir=tmp_path / "run").folder
     before = load_file(folder / "transformer" / "model.safetensors")
     (folder / "README.md").unlink()  # as if killed before it was written
@@ -149,6 +150,12 @@ def test_a_run_without_its_card_is_not_finished(teacher: Path, tmp_path: Path, c
     assert all(torch.equal(before[name], after[name]) for name in before)
     run_recipe(folder / "recipe.yaml", resume="auto")
     assert "is finished" in capsys.readouterr().out
+    # as if killed a step earlier: against the teacher, not the student half trained
+    (folder / "README.md").unlink()
+    shutil.rmtree(folder / "checkpoints" / "checkpoint-2")
+    run_recipe(folder / "recipe.yaml", resume="auto")
+    after = load_file(folder / "transformer" / "model.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_judges_are_taken_over_whole_and_of_the_same_labels_alone(student: Path, tmp_path: Path) -> None:

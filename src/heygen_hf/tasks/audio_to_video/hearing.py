@@ -114,7 +114,7 @@ def with_sound(data: PreparedData, recipe: Recipe, hearing: Hearing, *, is_main:
                     encoder_extractor=hearing.encoder_extractor,
                     extractor=hearing.extractor,
                 ),
-                "analyzed_by": _described(hearing),
+                "analyzed_by": describe_encoder(hearing),
             }
         clips.sounds = prepare_sounds(
             clips,
@@ -136,7 +136,7 @@ def with_sound(data: PreparedData, recipe: Recipe, hearing: Hearing, *, is_main:
     return replace(data, **kept, captions=list(kept["train"].texts), notes=(*data.notes, *said))
 
 
-def _described(hearing: Hearing) -> str:
+def describe_encoder(hearing: Hearing) -> str:
     """What decides an encoder's values: its weights, the options of its configuration, its feature extractor."""
     options = json.dumps(options_of(hearing.encoder), sort_keys=True)
     return f"{hash_weights(hearing.encoder).hex()} {options} {hearing.encoder_extractor.to_json_string()}"
