@@ -6,7 +6,7 @@ import torch
 from heygen_hf.losses import FlowMatchingObjective
 from heygen_hf.pipelines.block_caching import BlockCache, cached_blocks
 from heygen_hf.pipelines.given_frames import GivenLatents
-from heygen_hf.pipelines.guidance import Guidance, GuidedModel, without_layers
+from heygen_hf.pipelines.guidance import Guidance, GuidedModel, guidance_of, without_layers
 
 CAPTION = "a red 7 moves left"
 SHAPE = (2, 2, 3, 4, 4)
@@ -61,6 +61,16 @@ def test_each_condition_is_guided_by_its_own_scale() -> None:
         ask(Guidance(scale={"image": 2.0}))
     with pytest.raises(ValueError, match="guidance_scale names 'colour'; expected some of caption, class, audio"):
         Guidance(scale={"colour": 2.0})
+    with pytest.raises(ValueError, match="caption=None is no scale of guidance"):
+        Guidance(scale={"caption": None})
+
+
+def test_saved_scales_of_what_a_call_lacks_say_nothing() -> None:
+    saved = {"caption": 3.0, "audio": 2.0, "image": 4.0}
+    assert ask(guidance_of({}, default_scale=saved)) == ([3.0], [4], 2)
+    assert ask(guidance_of({}, default_scale={"audio": 2.0})) == ([1.0], [2], 1)
+    with pytest.raises(ValueError, match="names 'audio', and this call has no audio"):
+        ask(guidance_of({"guidance_scale": saved}, default_scale=1.0))
 
 
 def test_given_frames_are_guided_by_what_hides_them() -> None:
@@ -91,6 +101,8 @@ def test_outside_the_interval_a_step_costs_one_row() -> None:
     for interval in ((0.6, 0.2), (-0.1, 0.5), (0.5, 1.5)):
         with pytest.raises(ValueError, match="guidance_interval"):
             Guidance(interval=interval)
+    with pytest.raises(ValueError, match=r"guidance_interval=\(0.1, 0.5, 0.9\) must be two timesteps"):
+        guidance_of({"guidance_interval": (0.1, 0.5, 0.9)}, default_scale=1.0)
 
 
 def test_the_difference_is_used_again_between_evaluations() -> None:
@@ -112,6 +124,22 @@ def test_rescaling_brings_the_spread_back() -> None:
         torch.testing.assert_close(model(noisy, torch.full((2,), 0.5), at=0.5), factor * noisy)
 
 
+def test_rescaling_looks_at_what_is_generated_alone() -> None:
+    class Second(torch.nn.Module):
+        """Guides the second frame, and says wild things of the first, which is given."""
+
+        def forward(self, noisy, timestep, *, condition_dropout_mask=None, **conditions) -> SimpleNamespace:
+            strength = torch.where(condition_dropout_mask.reshape(-1, 1, 1, 1, 1), 0.5, 1.0)
+            return SimpleNamespace(sample=torch.cat((1000 * noisy[:, :1], strength * noisy[:, 1:]), dim=1))
+
+    noisy, conditions = torch.randn(SHAPE), {"input_ids": torch.zeros(2, 1)}
+    kept = GivenLatents(torch.rand(SHAPE), torch.tensor([[True, False]] * 2), (1, 1, 1))
+    guidance = Guidance(scale=5.0, rescale=1.0)
+    model = GuidedModel(Second(), guidance, conditions, objective=FlowMatchingObjective(), kept=kept)
+    found = model(noisy, kept.timesteps(torch.full((2,), 0.5)), at=0.5)
+    torch.testing.assert_close(found[:, 1:], noisy[:, 1:])
+
+
 def test_skipped_layers_are_pushed_away_from(build_given_pipeline) -> None:
     pipeline = build_given_pipeline(num_hidden_layers=2)
     transformer, objective = pipeline.transformer, FlowMatchingObjective(prediction_type="sample")
@@ -127,6 +155,17 @@ def test_skipped_layers_are_pushed_away_from(build_given_pipeline) -> None:
     torch.testing.assert_close(found, plain + 2 * (plain - weaker))
     with pytest.raises(ValueError, match="skip_guidance_layers has 2; this model has layers 0 to 1"):
         GuidedModel(transformer, Guidance(skip_layers=[2]), {}, objective=objective)
+
+
+def test_skipped_layers_behind_a_block_cache_and_between_evaluations(build_given_pipeline) -> None:
+    pipeline = build_given_pipeline(num_hidden_layers=3, prediction_type="velocity")
+    options = {"num_inference_steps": 4, "guidance_scale": 1.0, "skip_guidance_layers": [1]}
+    plain = run(pipeline, **options)
+    assert plain.num_rows == 8
+    # a threshold that nothing keeps: every block computed, and the skipped one missing from the weaker model
+    torch.testing.assert_close(run(pipeline, block_cache_threshold=1e-9, **options).frames, plain.frames)
+    assert not torch.allclose(plain.frames, run(pipeline, num_inference_steps=4, guidance_scale=1.0).frames, atol=1e-3)
+    assert run(pipeline, guidance_every=4, **options).num_rows == 5
 
 
 def run(pipeline, **options: object):
@@ -152,6 +191,8 @@ def test_a_call_says_what_it_cost(build_given_pipeline) -> None:
     assert (adaptive.frames - many.frames).abs().mean() < 0.02
     with pytest.raises(ValueError, match="no steps to call callback_on_step_end after"):
         run(pipeline, sampler="dopri5", callback_on_step_end=lambda *arguments: {})
+    with pytest.raises(ValueError, match=r"block_cache_threshold=0.2 needs a solver that goes from step to step"):
+        run(pipeline, sampler="dopri5", block_cache_threshold=0.2)
 
 
 class TestBlockCache:

@@ -49,6 +49,11 @@ class BlockCache(nn.Module):
         return after
 
 
+def blocks_of(layers: nn.ModuleList) -> list[nn.Module]:
+    """A transformer's blocks, also where they are behind a `BlockCache`."""
+    return [block for layer in layers for block in (layer.blocks if isinstance(layer, BlockCache) else [layer])]
+
+
 @contextmanager
 def cached_blocks(transformer: Any, threshold: float) -> Iterator[BlockCache | None]:
     """Within the context the transformer's blocks are a `BlockCache`; at 0 they are left as they are.

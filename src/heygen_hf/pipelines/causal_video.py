@@ -13,7 +13,7 @@ from torch import nn
 from transformers.utils import ModelOutput
 
 from heygen_hf.models.video_transformer import VideoTransformerCache
-from heygen_hf.pipelines.block_caching import BlockCache
+from heygen_hf.pipelines.block_caching import blocks_of
 from heygen_hf.pipelines.given_frames import GivenClips, GivenLatents
 from heygen_hf.pipelines.guidance import guidance_of
 from heygen_hf.pipelines.latents import draw_latents
@@ -69,9 +69,7 @@ class CachedTransformer:
         present = tuple(name for name, value in arguments.items() if value is not None)
         called_with = self.layers
         # A pass that fills the cache must run every block: leaving some out is for those that denoise.
-        whole = [
-            block for layer in called_with for block in (layer.blocks if isinstance(layer, BlockCache) else [layer])
-        ]
+        whole = blocks_of(called_with)
         layers = tuple(layer.attention.layer_idx for layer in whole)
         key = (rows, present, layers, None if dropped is None else tuple(dropped.flatten().tolist()))
         cache, done = self._caches.get(key, (None, 0))

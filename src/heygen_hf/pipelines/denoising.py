@@ -197,6 +197,11 @@ class DenoisingMixin:
         """The clips by the adaptive solver, and its evaluations."""
         if options["callback_on_step_end"] is not None:
             raise ValueError("sampler='dopri5' has no steps to call callback_on_step_end after; use another sampler.")
+        if options.get("block_cache_threshold"):
+            raise ValueError(
+                f"block_cache_threshold={options['block_cache_threshold']} needs a solver that goes from step to step; "
+                "sampler='dopri5' goes back and forth: leave it at 0."
+            )
         run = OdeRun(model, objective=model.objective, rtol=options["rtol"], atol=options["atol"], kept=kept)
         latents = run.solve(latents)
         self._num_timesteps = run.num_evaluations

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from heygen_hf.losses import DenoisingObjective
+from heygen_hf.pipelines.block_caching import blocks_of
 from heygen_hf.pipelines.given_frames import GivenLatents
 
 # Condition → column of a `condition_dropout_mask` (`(rows, columns)`), and the arguments of the transformer it is.
@@ -23,6 +24,7 @@ _ARGUMENTS = {
     "audio": ("audio_features",),
 }
 GUIDED = (*_COLUMNS, "image")
+_LAYERS = "layers"  # beside these: the difference to the model without some of its layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +39,12 @@ class Guidance:
             elsewhere a step costs one row.
         rescale: how far the guided prediction's spread is brought back to that of the unguided one, 0 to 1 (Lin et al.
             2023, arXiv:2305.08891); against the washed-out colours of high scales.
-        every: evaluate what guidance compares with only at every so many steps, and use the difference again between.
+        every: evaluate what guidance compares with (the model without some layers too) only at every so many steps, and
+            use the difference again between.
         skip_layers: also push away from the prediction of the model without these layers.
         skip_scale: how far; 0 is not at all.
+        is_saved: the scales are those saved with a pipeline: those of conditions that a call lacks say nothing there,
+            where a call that names them itself is refused.
     """
 
     scale: float | Mapping[str, float] = 1.0
@@ -48,20 +53,21 @@ class Guidance:
     every: int = 1
     skip_layers: Sequence[int] | None = None
     skip_scale: float = 1.0
+    is_saved: bool = False
 
     def __post_init__(self) -> None:
         scales = self.scale if isinstance(self.scale, Mapping) else {"guidance_scale": self.scale}
         for name, value in scales.items():
             if isinstance(self.scale, Mapping) and name not in GUIDED:
                 raise ValueError(f"guidance_scale names {name!r}; expected some of {', '.join(GUIDED)}.")
-            if not math.isfinite(value) or value < 0:
+            if not _is_scale(value):
                 raise ValueError(f"{name}={value} is no scale of guidance; expected 0 or more, 1.0 for none.")
         if self.interval is not None:
-            low, high = self.interval
-            if not 0 <= low < high <= 1:
+            between = self.interval if isinstance(self.interval, list | tuple) else (self.interval,)
+            if len(between) != 2 or not 0 <= between[0] < between[1] <= 1:
                 raise ValueError(
-                    f"guidance_interval=({low}, {high}) must be two timesteps, the lower one first, within 0 (clean) "
-                    "and 1 (noise)."
+                    f"guidance_interval=({', '.join(map(str, between))}) must be two timesteps, the lower one first, "
+                    "within 0 (clean) and 1 (noise)."
                 )
         if not 0 <= self.rescale <= 1:
             raise ValueError(f"guidance_rescale={self.rescale} must lie between 0 (off) and 1.")
@@ -131,25 +137,28 @@ class GuidedModel:
         self._end = end
         holds = self.guidance.holds_at(at)
         scales = self.scales if holds else {}
-        fresh = self._calls % self.guidance.every == 0 or not self._differences
+        skips = self._skips(holds)
+        wanted = {*scales, *([_LAYERS] if skips else [])}
+        fresh = self._calls % self.guidance.every == 0 or not wanted <= self._differences.keys()
         self._calls += 1
         if not scales:
             plain = self._pass(noisy, timestep, [self.conditions], None)
         elif fresh:
             plain, *others = self._compared(noisy, timestep, list(scales), at=at)
-            if list(scales) == [None] and self.guidance.every == 1 and not self._skips(holds):
+            if list(scales) == [None] and self.guidance.every == 1 and not skips:
                 guided = others[0] + scales[None] * (plain - others[0])
                 return self._rescaled(guided, plain)
-            self._differences = {name: plain - other for name, other in zip(scales, others, strict=True)}
+            self._differences.update((name, plain - other) for name, other in zip(scales, others, strict=True))
         else:
             plain = self._pass(noisy, timestep, [self.conditions], None)
         guided = plain
         for name, scale in scales.items():
             guided = guided + (scale - 1) * self._differences[name]
-        if self._skips(holds):
-            with without_layers(self.transformer, self.guidance.skip_layers or ()):
-                weaker = self._pass(noisy, timestep, [self.conditions], None)
-            guided = guided + self.guidance.skip_scale * (plain - weaker)
+        if skips:
+            if fresh:
+                with without_layers(self.transformer, self.guidance.skip_layers or ()):
+                    self._differences[_LAYERS] = plain - self._pass(noisy, timestep, [self.conditions], None)
+            guided = guided + self.guidance.skip_scale * self._differences[_LAYERS]
         return guided if guided is plain else self._rescaled(guided, plain)
 
     def _skips(self, holds: bool) -> bool:
@@ -159,13 +168,17 @@ class GuidedModel:
         """The scales of what this call has.
 
         Raises:
-            ValueError: a scale for a condition that is not there.
+            ValueError: the call names a scale for a condition that is not there.
         """
         scales = self.guidance.scales()
-        for name in scales:
-            if name == "image" and self.kept is None:
+        for name in list(scales):
+            lacks = name == "image" and self.kept is None
+            lacks = lacks or (name in _ARGUMENTS and not set(_ARGUMENTS[name]) & set(self.conditions))
+            if lacks and self.guidance.is_saved:
+                del scales[name]
+            elif lacks and name == "image":
                 raise ValueError("guidance_scale names 'image', and no frames are given: pass image, video or mask.")
-            if name in _ARGUMENTS and not set(_ARGUMENTS[name]) & set(self.conditions):
+            elif lacks:
                 raise ValueError(f"guidance_scale names {name!r}, and this call has no {name}; leave it out.")
         # Without conditions both rows would be the same.
         return scales if self.conditions else {name: scale for name, scale in scales.items() if name == "image"}
@@ -219,21 +232,41 @@ class GuidedModel:
     def _rescaled(self, guided: torch.Tensor, plain: torch.Tensor) -> torch.Tensor:
         if not self.guidance.rescale:
             return guided
-        over = tuple(range(1, guided.ndim))
-        ratio = plain.std(dim=over, keepdim=True) / guided.std(dim=over, keepdim=True)
+        ratio = self._spread(plain) / self._spread(guided)
         return guided * (1 + self.guidance.rescale * (ratio - 1))
+
+    def _spread(self, prediction: torch.Tensor) -> torch.Tensor:
+        """The standard deviation of each video, `(videos, 1, 1, 1, 1)`, over what is generated of it."""
+        over = tuple(range(1, prediction.ndim))
+        if self.kept is None:
+            return prediction.std(dim=over, keepdim=True)
+        generated = self.kept.put(
+            torch.ones_like(prediction, dtype=torch.float32), torch.zeros(()).to(prediction.device)
+        )
+        count = generated.sum(dim=over, keepdim=True).clamp(min=1)
+        mean = (prediction * generated).sum(dim=over, keepdim=True) / count
+        variance = ((prediction - mean).square() * generated).sum(dim=over, keepdim=True) / count
+        return variance.sqrt().clamp(min=1e-12)
 
 
 @contextmanager
 def without_layers(transformer: nn.Module, skipped: Sequence[int]) -> Iterator[None]:
-    """The transformer without some of its layers."""
-    whole = transformer.layers
+    """The transformer without some of its layers; behind a `BlockCache` they are all computed."""
+    called_with = transformer.layers
+    whole = blocks_of(called_with)
     wanted = {layer % len(whole) for layer in skipped}
     transformer.layers = nn.ModuleList([layer for i, layer in enumerate(whole) if i not in wanted])
     try:
         yield
     finally:
-        transformer.layers = whole
+        transformer.layers = called_with
+
+
+def _is_scale(value: Any) -> bool:
+    try:
+        return math.isfinite(value) and value >= 0
+    except TypeError:
+        return False
 
 
 def guidance_of(options: Mapping[str, Any], *, default_scale: float | Mapping[str, float]) -> Guidance:
@@ -241,9 +274,10 @@ def guidance_of(options: Mapping[str, Any], *, default_scale: float | Mapping[st
     scale, interval = options.get("guidance_scale"), options.get("guidance_interval")
     return Guidance(
         scale=default_scale if scale is None else scale,
-        interval=None if interval is None else (float(interval[0]), float(interval[1])),
+        interval=tuple(map(float, interval)) if isinstance(interval, list | tuple) else interval,
         rescale=options.get("guidance_rescale") or 0.0,
         every=options.get("guidance_every") or 1,
         skip_layers=options.get("skip_guidance_layers"),
         skip_scale=1.0 if options.get("skip_guidance_scale") is None else options["skip_guidance_scale"],
+        is_saved=scale is None,
     )
