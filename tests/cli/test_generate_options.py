@@ -2,6 +2,7 @@ import pytest
 
 from heygen_hf.cli.generate import _guidance
 from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS, sampling_options
+from heygen_hf.tasks.video_files import generate
 
 
 def test_guidance_is_a_number_or_one_for_each_condition() -> None:
@@ -18,3 +19,10 @@ def test_options_of_sampling_that_say_nothing_are_left_out() -> None:
     assert sampling_options({"sampler": "heun", "rtol": None, "guidance_every": 1}) == {"sampler": "heun"}
     with pytest.raises(ValueError, match="'samplr' is no option of sampling; known are num_inference_steps, sampler"):
         sampling_options({"samplr": "heun"})
+
+
+def test_steps_and_a_tolerance_belong_to_different_samplers() -> None:
+    with pytest.raises(ValueError, match="only sampler dopri5 has a tolerance"):
+        generate("nowhere", ["a"], output_dir="out", rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="num_inference_steps=8 says nothing with sampler dopri5"):
+        generate("nowhere", ["a"], output_dir="out", sampler="dopri5", num_inference_steps=8)

@@ -10,9 +10,10 @@ import torch
 
 from heygen_hf.data import write_video
 from heygen_hf.data.talking_faces import speech_level, synthesize_speech
-from heygen_hf.pipelines import VideoGenerationPipeline
-from heygen_hf.pipelines.audio_inputs import at_speech_level
+from heygen_hf.pipelines import VideoGenerationPipeline, audio_inputs
+from heygen_hf.pipelines.audio_inputs import at_speech_level, encode_sound
 from heygen_hf.processing import FrameAudioFeatureExtractor
+from heygen_hf.tasks.sound_files import read_sounds
 
 RATE = 8000
 EXTRACTOR = FrameAudioFeatureExtractor(6, RATE, steps_per_frame=1, max_frequency=None, speech_level=0.12)
@@ -167,3 +168,28 @@ def test_sound_through_an_encoder(build_given_pipeline: Callable[..., VideoGener
     pipeline.save_pretrained(str(tmp_path))
     loaded = VideoGenerationPipeline.from_pretrained(str(tmp_path))
     torch.testing.assert_close(call(loaded, **options).frames, frames)
+    # Less than its convolutions take: filled with silence, of which no state is kept.
+    encoders = (pipeline.audio_encoder, pipeline.audio_encoder_extractor, pipeline.audio_feature_extractor)
+    assert encode_sound(SPEECH[:40], *encoders).shape == (1, 6)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(audio_inputs, "_ENCODED_AT_ONCE_SECONDS", 0.5)
+        assert len(encode_sound(SPEECH[: RATE // 2 + 10], *encoders)) == len(
+            encode_sound(SPEECH[: RATE // 2], *encoders)
+        )
+        assert len(encode_sound(SPEECH[: RATE // 2 + 240], *encoders)) == RATE // 2 // 80 + 3
+
+
+def test_numbers_that_are_no_sound_are_refused(pipeline: VideoGenerationPipeline) -> None:
+    with pytest.raises(ValueError, match=r"audio has samples up to 32000; expected numbers in \[-1, 1\]: divide"):
+        pipeline.hear(SPEECH / SPEECH.abs().max() * 32_000, audio_sampling_rate=RATE)
+    assert pipeline.hear(SPEECH / SPEECH.abs().max() * 1.2, audio_sampling_rate=RATE).samples[0].max() <= 1
+    for frame_rate in (0.0, -8.0, float("inf")):
+        with pytest.raises(ValueError, match=r"frame_rate=.* must be above 0"):
+            pipeline.hear(SPEECH, audio_sampling_rate=RATE, frame_rate=frame_rate)
+
+
+def test_sound_in_one_piece_lasts_whole_patches(pipeline: VideoGenerationPipeline, tmp_path: Path) -> None:
+    file = wav(tmp_path / "speech.wav", SPEECH[: round(0.9 * RATE)])
+    options = {"num_videos": 1, "num_frames": None, "frame_rate": 10.0}
+    assert read_sounds(pipeline, [file], **options).num_frames == [9]  # in windows, any number
+    assert read_sounds(pipeline, [file], context_frames=0, **options).num_frames == [10]

@@ -16,6 +16,8 @@ from heygen_hf.data.video.audio import resample
 from heygen_hf.processing import FrameAudioFeatureExtractor
 
 _SILENT_LEVEL = 0.001  # -60 dB of full scale, as where recordings of speech are chosen
+_LOUDEST = 1.5  # a mixed or resampled sound may pass full scale a little, one of integers does by far
+_ENCODED_AT_LEAST_SECONDS = 0.1  # convolutions of audio encoders take no less; silence fills it up
 _ENCODED_AT_ONCE_SECONDS = 30.0  # longer recordings are encoded in pieces: Whisper takes no more
 
 _KINDS = "a path, floats (samples,) or (channels, samples) in [-1, 1], or a list of those, one for each video"
@@ -124,6 +126,11 @@ def _read(value: Any, sampling_rate: int | None, wanted_rate: int) -> torch.Tens
         samples = samples.mean(dim=0)
     if not bool(samples.isfinite().all()):
         raise ValueError("audio has samples that are not finite; expected numbers in [-1, 1].")
+    loudest = float(samples.abs().max())
+    if loudest > _LOUDEST:
+        raise ValueError(
+            f"audio has samples up to {loudest:g}; expected numbers in [-1, 1]: divide by the range, 32768 for 16 bits."
+        )
     return torch.from_numpy(resample(samples.numpy(), sampling_rate, wanted_rate)).clamp(-1, 1)
 
 
@@ -149,28 +156,28 @@ def encode_sound(
 ) -> torch.Tensor:
     """Last hidden states of an audio encoder, each brought to unit scale: `(rows, feature_size)` at a steady rate.
 
-    The rows last as long as the samples; what an encoder makes of its own padding is left out.
+    The rows last as long as the samples; what an encoder makes of padding is left out.
     """
     rate = extractor.sampling_rate
-    piece = round(_ENCODED_AT_ONCE_SECONDS * rate)
-    rows = []
+    piece, least = round(_ENCODED_AT_ONCE_SECONDS * rate), round(_ENCODED_AT_LEAST_SECONDS * rate)
+    rows: list[torch.Tensor] = []
     for start in range(0, len(samples), piece):
         part = samples[start : start + piece]
-        inputs = encoder_extractor(part.numpy(), sampling_rate=rate, return_tensors="pt")
+        filled = torch.nn.functional.pad(part, (0, max(0, least - len(part))))
+        inputs = encoder_extractor(filled.numpy(), sampling_rate=rate, return_tensors="pt")
         name = "input_features" if "input_features" in inputs else "input_values"
         values = inputs[name]
         states = encoder(**{name: values.to(encoder.device, encoder.dtype)}).last_hidden_state[0].float().cpu()
-        states = states[: _share_of_sound(encoder_extractor, len(part), len(states))]
+        padded_to = max(getattr(encoder_extractor, "n_samples", None) or 0, len(filled))
+        # a sound has one row at least, a short rest of it none
+        states = states[: max(0 if rows else 1, _share_of_sound(len(part), padded_to, len(states)))]
         rows.append(torch.nn.functional.layer_norm(states, states.shape[-1:]))
     return torch.cat(rows)
 
 
-def _share_of_sound(encoder_extractor: Any, num_samples: int, num_states: int) -> int:
+def _share_of_sound(num_samples: int, padded_to: int, num_states: int) -> int:
     """How many states are of the sound: an extractor such as Whisper's pads every recording to one length."""
-    padded_to = getattr(encoder_extractor, "n_samples", None)
-    if padded_to is None or num_samples >= padded_to:
-        return num_states
-    return max(1, round(num_states * num_samples / padded_to))
+    return num_states if num_samples >= padded_to else round(num_states * num_samples / padded_to)
 
 
 def check_count(audio: Sequence[Any], *, num_videos: int) -> None:

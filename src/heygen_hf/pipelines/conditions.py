@@ -77,10 +77,13 @@ class ConditionsMixin:
             return audio
         if self.audio_feature_extractor is None:
             raise ValueError("audio was given, and this model was trained without sound; leave it out.")
+        frame_rate = self.config.frame_rate if frame_rate is None else frame_rate
+        if not 0 < frame_rate < float("inf"):
+            raise ValueError(f"frame_rate={frame_rate} must be above 0, in frames per second.")
         return hear(
             audio,
             sampling_rate=audio_sampling_rate,
-            frame_rate=self.config.frame_rate if frame_rate is None else frame_rate,
+            frame_rate=frame_rate,
             extractor=self.audio_feature_extractor,
             encoder=self.audio_encoder,
             encoder_extractor=self.audio_encoder_extractor,

@@ -36,6 +36,7 @@ def read_sounds(
     num_videos: int,
     num_frames: int | None,
     frame_rate: float,
+    context_frames: int | None = None,
 ) -> Sounds | None:
     """What the files hold, and how long videos of them are; None for no files.
 
@@ -43,6 +44,7 @@ def read_sounds(
 
     Args:
         num_videos: before repeats; there are as many files, or one for all.
+        context_frames: of a video made in windows, as in a call.
 
     Raises:
         ValueError: a file that cannot be read or has no sound, another number of files, or a model that hears nothing.
@@ -52,7 +54,9 @@ def read_sounds(
     if len(files) not in (1, num_videos):
         raise ValueError(f"{len(files)} --audio files for {num_videos} videos; give one each, or one for all")
     heard = pipeline.hear([Path(file) for file in files], frame_rate=frame_rate)
-    lengths = [num_frames or pipeline.frames_for(heard.select([i])) for i in range(len(files))]
+    lengths = [
+        num_frames or pipeline.frames_for(heard.select([i]), context_frames=context_frames) for i in range(len(files))
+    ]
     for i, (file, length) in enumerate(zip(files, lengths, strict=True)):
         seconds = len(heard.samples[i]) / heard.extractor.sampling_rate
         missing = length / frame_rate - seconds

@@ -146,6 +146,14 @@ def generate(
         ValueError: no exported model, sizes the model cannot make, files that cannot be read, sound at another frame
             rate than the model's, or videos already there without `overwrite`.
     """
+    adapts = sampling.get("sampler") == "dopri5"
+    if adapts and num_inference_steps is not None:
+        raise ValueError(
+            f"num_inference_steps={num_inference_steps} says nothing with sampler dopri5, which takes as many steps as "
+            "its tolerance asks for; leave one of them out"
+        )
+    if not adapts and any(sampling.get(name) is not None for name in ("rtol", "atol")):
+        raise ValueError("only sampler dopri5 has a tolerance; choose it, or set num_inference_steps instead")
     sampling = sampling_options(sampling)
     pipeline = load_pipeline(run, device=device)
     config = pipeline.transformer.config
@@ -161,7 +169,9 @@ def generate(
         **{"image": image, "last_image": last_image, "video": video, "mask": mask, "num_prompts": count},
         **{"height": height or config.sample_height, "width": width or config.sample_width},
     )
-    sounds = read_sounds(pipeline, audio, num_videos=count, num_frames=num_frames, frame_rate=rate)
+    sounds = read_sounds(
+        pipeline, audio, num_videos=count, num_frames=num_frames, frame_rate=rate, context_frames=context_frames
+    )
     if sounds is not None:
         num_frames = max(sounds.num_frames)
     in_windows = pipeline.makes_windows(num_frames, context_frames) and mask is None
@@ -172,9 +182,13 @@ def generate(
             f"{config.sample_frames}, for a model that learned to go on from given frames."
         )
     output = GeneratedFolder(output_dir, overwrite=overwrite)
+    # What is not asked for stays open: guidance saved with the pipeline may name conditions that this call lacks.
+    saved = {name: pipeline.config[name] for name in ("num_inference_steps", "guidance_scale")}
+    if adapts:
+        del saved["num_inference_steps"]
+    asked = {"num_inference_steps": num_inference_steps, "guidance_scale": guidance_scale}
     options = {
-        "num_inference_steps": num_inference_steps or pipeline.config.num_inference_steps,
-        "guidance_scale": pipeline.config.guidance_scale if guidance_scale is None else guidance_scale,
+        **{name: value for name, value in asked.items() if value is not None},
         "num_frames": num_frames or (config.sample_frames if mask is None else len(given["video"][0])),
         "height": height or config.sample_height,
         "width": width or config.sample_width,
@@ -217,7 +231,7 @@ def generate(
                         writer.write(frames[:left])
                 done += videos.shape[1]
         for writer, text, one_seed, which, length in zip(writers, some, seeds, prompt_of, own, strict=True):
-            row = {"text": text, "seed": one_seed, **options, **length, "frame_rate": rate}
+            row = {"text": text, "seed": one_seed, **saved, **options, **length, "frame_rate": rate}
             row |= {name: some_files[which % len(some_files)] for name, some_files in names.items()}
             output.add(writer.path, row)
         progress.update(len(some))
