@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from heygen_hf.pipelines import VideoGenerationPipeline
-from heygen_hf.pipelines.latents import encode_to_posterior, normalize_latents
+from heygen_hf.pipelines.latents import check_decoded, encode_to_posterior, normalize_latents
 
 CAPTION = "a red 7 moves left"
 Build = Callable[..., VideoGenerationPipeline]
@@ -213,3 +213,26 @@ def test_an_image_autoencoder_takes_every_kind(clip: torch.Tensor, build_given_p
     handle.remove()
     assert torch.equal(made[0][:, :, ~region], whole[:, :, ~region])
     assert (seen[0][0, 0] > 0).tolist() == [[True, False, False], [False, False, False]]
+
+
+def test_an_autoencoder_of_other_latents_is_refused(build_given_pipeline, video_vae) -> None:
+    from diffusers import AutoencoderKL
+
+    fits = {"temporal_compression": 2, "spatial_compression": 2, "patch_size": (1, 2, 2), "num_channels": 4}
+    build_given_pipeline(vae=video_vae, frames=9, **fits)
+    for name, wrong in (("num_channels", 8), ("temporal_compression", 4), ("spatial_compression", 1)):
+        with pytest.raises(
+            ValueError, match=f"the transformer's {name} is {wrong} and that of the autoencoder, a Autoen"
+        ):
+            build_given_pipeline(vae=video_vae, frames=9, **(fits | {name: wrong}))
+    blocks = {"down_block_types": ["DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D"]}
+    images = AutoencoderKL(latent_channels=4, block_out_channels=[4], norm_num_groups=2, **blocks)
+    with pytest.raises(
+        ValueError, match="temporal_compression is 2 and that of the autoencoder, a AutoencoderKL, is 1"
+    ):
+        build_given_pipeline(vae=images, frames=9, **fits)
+    # where only its videos say it
+    config = build_given_pipeline(frames=9, **(fits | {"spatial_compression": 4})).transformer.config
+    video, latents = torch.zeros(1, 9, 3, 8, 12), torch.zeros(1, 5, 4, 4, 6)
+    with pytest.raises(ValueError, match=r"makes 9x8x12 \(frames, height, width\) of latents that stand for 9x16x24"):
+        check_decoded(video, latents, config=config, made_by="Autoencoder")

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from heygen_hf.cli.main import app
 from heygen_hf.data import build_tokenizer, render_moving_digits
+from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerForVideoGeneration
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.pipelines.latents import decode_latents, encode_to_posterior, known_normalization, normalize_latents
 from heygen_hf.processing import VideoProcessor
@@ -27,7 +28,7 @@ from heygen_hf.tasks.text_to_video import evaluate, generate
 from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions, training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, latent_geometry
-from heygen_hf.tasks.text_to_video.model import build_tokenizer_for
+from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for
 
 RECIPE = """
 task: text_to_video
@@ -260,6 +261,7 @@ def test_a_killed_fill_goes_on_where_it_was(work: Path) -> None:
     ("overrides", "expected"),
     [
         (["processor.num_frames=8"], r"num_frames=8 does not fit: .* 2n \+ 1 frames, .* are 7 and 9"),
+        (["processor.num_frames=7"], "num_frames=7 does not fit: the autoencoder drops .* nearest .* are 5 and 9"),
         (["processor.height=20"], "height=20 does not fit: .* multiples of 2, .* a patch 4 .* are 16 and 24"),
         (["data.buckets=[[9,16,16],[8,16,16]]"], r"the bucket 8x16x16 in data: num_frames=8 does not fit"),
         (["model.num_channels=3"], "model.num_channels is 3 and the encoder's is 4"),
@@ -276,6 +278,18 @@ def test_what_cannot_be_encoded_is_one_line_before_anything_is(work: Path, overr
         run_recipe(work / "recipe.yaml", values(work, *overrides, name="bad", cache="bad"))
     assert "\n" not in str(caught.value)
     assert not list((work / "bad").glob("latents-*"))
+
+
+def test_a_pretrained_model_of_other_clips_is_refused(work: Path) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1, "patch_size": (1, 4, 4)}
+    processor = VideoProcessor(num_frames=9, height=16, width=16)
+    for name, fields in (("pixels", {}), ("latents", {"num_channels": 4, "spatial_compression": 2})):
+        VideoTransformerForVideoGeneration(VideoTransformerConfig(**sizes, **fields)).save_pretrained(work / name)
+    section = {"pretrained": str(work / "pixels"), "autoencoder": str(work / "vae")}
+    with pytest.raises(ValueError, match=r"takes clips of 3 channels, and model.autoencoder=.*vae makes 4: name"):
+        build_model(section, processor=processor, tokenizer=None)
+    with pytest.raises(ValueError, match=r"makes latents, and no autoencoder is beside it: set model.autoencoder"):
+        build_model({"pretrained": str(work / "latents")}, processor=processor, tokenizer=None)
 
 
 def test_a_recipe_without_encoders_has_nothing_to_cache(work: Path) -> None:

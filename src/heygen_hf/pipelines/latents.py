@@ -6,6 +6,7 @@ configuration, or held as buffers), else from its `shift_factor` and `scaling_fa
 is given measured ones, see `record_normalization`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -98,8 +99,62 @@ def encode_to_posterior(vae: Any, video: torch.Tensor) -> tuple[torch.Tensor, to
 
 def is_image_autoencoder(vae: Any) -> bool:
     """Whether an autoencoder takes images, and so each frame by itself."""
-    first = next((weight for name, weight in vae.named_parameters() if name.endswith("weight") and weight.ndim > 3))
+    first = next(weight for name, weight in vae.named_parameters() if name.endswith("weight") and weight.ndim > 3)
     return first.ndim == 4
+
+
+def check_geometry(vae: Any, config: Any) -> None:
+    """Refuse an autoencoder whose latents are not the transformer's clips, as far as its configuration tells.
+
+    Args:
+        config: the transformer's.
+
+    Raises:
+        ValueError: other channels, or another compression of time or space; names both.
+    """
+    values = getattr(vae, "config", None)
+    if not isinstance(values, Mapping):
+        return
+    temporal, spatial = _known_compression(type(vae).__name__, values)
+    channels = values.get("latent_channels") or values.get("z_dim")
+    own = {"num_channels": channels, "temporal_compression": temporal, "spatial_compression": spatial}
+    for name, value in own.items():
+        if value is not None and value != getattr(config, name):
+            raise ValueError(
+                f"the transformer's {name} is {getattr(config, name)} and that of the autoencoder, a "
+                f"{type(vae).__name__}, is {value}: pass the one whose latents it was trained on."
+            )
+
+
+def check_decoded(video: torch.Tensor, latents: torch.Tensor, *, config: Any, made_by: str) -> None:
+    """Refuse a video of another size than the transformer's configuration says of its clips.
+
+    Args:
+        video, latents: `(batch, frames, channels, height, width)`.
+        made_by: the autoencoder's class.
+    """
+    spatial = config.spatial_compression
+    made = (video.shape[1], *video.shape[3:])
+    expected = (config.input_frames(latents.shape[1]), *(size * spatial for size in latents.shape[3:]))
+    if made != expected:
+        raise ValueError(
+            f"the autoencoder, a {made_by}, makes {'x'.join(map(str, made))} (frames, height, width) of latents that "
+            f"stand for {'x'.join(map(str, expected))}: the transformer was trained with temporal_compression="
+            f"{config.temporal_compression} and spatial_compression={spatial}; pass the autoencoder of its training."
+        )
+
+
+def _known_compression(class_name: str, values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Frames and pixels to a latent, where an autoencoder's blocks say it; other classes show it when they decode."""
+    if "dim_mult" in values and "temperal_downsample" in values:
+        # A Wan's own scale factors are those of the published Wan, whatever its blocks.
+        spatial = 2 ** (len(values["dim_mult"]) - 1) * (values.get("patch_size") or 1)
+        return 2 ** sum(map(bool, values["temperal_downsample"])), spatial
+    if class_name == "AutoencoderKL":
+        return 1, 2 ** (len(values["block_out_channels"]) - 1)
+    if class_name == "AutoencoderKLCogVideoX":
+        return int(values["temporal_compression_ratio"]), 2 ** (len(values["block_out_channels"]) - 1)
+    return None, None
 
 
 def fit_latent_size(size: int, *, compression: int, patch: int, keeps_first: bool) -> tuple[int, list[int]]:

@@ -15,7 +15,7 @@ from heygen_hf.pipelines.denoising import DenoisingMixin
 from heygen_hf.pipelines.given_frames import GivenClips, count_given, place_given
 from heygen_hf.pipelines.given_inputs import read_given
 from heygen_hf.pipelines.guidance import guidance_of
-from heygen_hf.pipelines.latents import decode_latents
+from heygen_hf.pipelines.latents import check_decoded, check_geometry, decode_latents
 from heygen_hf.pipelines.long_video import LongVideoMixin
 from heygen_hf.pipelines.output import StepEndCallback, VideoGenerationPipelineOutput
 from heygen_hf.pipelines.schedulers import Sampler
@@ -39,6 +39,9 @@ class VideoGenerationPipeline(
             transformers that returns `last_hidden_state`, and its feature extractor.
         num_inference_steps, guidance_scale, frame_rate: defaults of a call and of what is written, saved with the
             pipeline.
+
+    Raises:
+        ValueError: an autoencoder of other latents than the transformer's clips.
     """
 
     model_cpu_offload_seq = "text_encoder->audio_encoder->transformer->vae"
@@ -64,6 +67,8 @@ class VideoGenerationPipeline(
         audio_encoder_extractor: FeatureExtractionMixin | None = None,
     ) -> None:
         super().__init__()
+        if vae is not None and transformer is not None:
+            check_geometry(vae, transformer.config)
         self.register_modules(
             transformer=transformer,
             scheduler=scheduler,
@@ -305,7 +310,13 @@ class VideoGenerationPipeline(
         return conditions, given * repeats
 
     def _decode(self, latents: torch.Tensor, given: GivenClips | None) -> torch.Tensor:
-        """Video as the processor normalises it, what was given in its place."""
+        """Video as the processor normalises it, what was given in its place.
+
+        Raises:
+            ValueError: the autoencoder makes videos of another size than the transformer's configuration says.
+        """
         video = decode_latents(self.vae, latents).to(latents.device) if self.vae is not None else latents
+        if self.vae is not None:
+            check_decoded(video, latents, config=self.transformer.config, made_by=type(self.vae).__name__)
         video = video.clamp(-1, 1)
         return video if given is None else given.paste(video)

@@ -82,10 +82,42 @@ def latent_geometry(name: str) -> LatentGeometry:
     return LatentGeometry(channels=channels, temporal_compression=int(temporal), spatial_compression=int(spatial))
 
 
+def check_frames(name: str, geometry: LatentGeometry, *, num_frames: int, where: str) -> None:
+    """Refuse a number of frames of which the autoencoder drops the last: Wan reads four at a time, whatever its ratio.
+
+    Args:
+        where: the recipe's keys of this size, for the error.
+
+    Raises:
+        ValueError: names the nearest numbers that work.
+    """
+    if geometry.temporal_compression == 1:
+        return
+    shadow = load_autoencoder(name, with_weights=False)
+
+    def keeps_all(frames: int) -> bool:
+        found = _probe(shadow, pixels=_PROBE_PIXELS, device="meta", frames=frames)[0]
+        return found == (frames - 1) // geometry.temporal_compression + 1
+
+    try:
+        if keeps_all(num_frames):
+            return
+        step = geometry.temporal_compression
+        near = [num_frames + sign * step * count for count in range(1, 9) for sign in (-1, 1)]
+        kept = [frames for frames in near if frames >= 1 and keeps_all(frames)][:2]
+    except (RuntimeError, NotImplementedError, AttributeError):  # it looks at values while it encodes
+        return
+    nearest = f"; the nearest that work are {' and '.join(map(str, sorted(kept)))}" if kept else ""
+    raise ValueError(f"{where} num_frames={num_frames} does not fit: the autoencoder drops the last of them{nearest}")
+
+
 @torch.no_grad()
-def _probe(autoencoder: nn.Module, *, pixels: int, device: str) -> tuple[int, int, int, int]:
+def _probe(
+    autoencoder: nn.Module, *, pixels: int, device: str, frames: int = _PROBE_FRAMES
+) -> tuple[int, int, int, int]:
     """(frames, channels, height, width) of the latents of a blank clip."""
-    frames = 1 if is_image_autoencoder(autoencoder) else _PROBE_FRAMES
+    of_images = is_image_autoencoder(autoencoder)
+    frames = 1 if of_images else frames
     clip = torch.zeros(1, frames, 3, pixels, pixels, device=device)
     _, latent_frames, channels, height, width = encode_to_posterior(autoencoder, clip)[0].shape
-    return (_PROBE_FRAMES if frames == 1 else latent_frames), channels, height, width
+    return (_PROBE_FRAMES if of_images else latent_frames), channels, height, width

@@ -21,7 +21,7 @@ from heygen_hf.tasks.text_to_video.encoder_loading import (
     text_width,
     tokenizer_of_text_encoder,
 )
-from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, latent_geometry
+from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, check_frames, latent_geometry
 
 
 def check_sizes(recipe: Recipe) -> None:
@@ -34,16 +34,21 @@ def check_sizes(recipe: Recipe) -> None:
     check_cacheable(recipe)
     values = _with_encoders(recipe.model)
     sizes = (recipe.processor.num_frames, recipe.processor.height, recipe.processor.width)
-    if autoencoder_of(recipe.model) is None:
+    autoencoder = autoencoder_of(recipe.model)
+    if autoencoder is None:
         if recipe.model.get("pretrained") is None:
             build_config(values).count_tokens(*sizes)
         return
     geometry = LatentGeometry(values["num_channels"], values["temporal_compression"], values["spatial_compression"])
     patch_size = _patch_size(recipe.model, build_config(values))
     geometry.latent_bucket(Bucket(*sizes), patch_size=patch_size, where="processor")
+    check_frames(autoencoder, geometry, num_frames=sizes[0], where="processor")
     if recipe.data.buckets is not None or recipe.data.bucket_resolutions is not None:
         for bucket in bucket_set(recipe.data, VideoProcessor(**asdict(recipe.processor))).buckets:
-            geometry.latent_bucket(bucket, patch_size=patch_size, where=f"the bucket {bucket} in data:")
+            where = f"the bucket {bucket} in data:"
+            geometry.latent_bucket(bucket, patch_size=patch_size, where=where)
+            if bucket.num_frames != sizes[0]:
+                check_frames(autoencoder, geometry, num_frames=bucket.num_frames, where=where)
 
 
 def check_cacheable(recipe: Recipe) -> None:
@@ -123,7 +128,8 @@ def build_model(
     """A fresh or pretrained generator for the recipe's `model` section; without a tokenizer it reads no captions.
 
     Raises:
-        ValueError: the clip's sizes are no multiples of the patch, or a pretrained vocabulary is not the tokenizer's.
+        ValueError: the clip's sizes are no multiples of the patch, a pretrained vocabulary is not the tokenizer's, or
+            its clips are not the autoencoder's latents.
     """
     values = _with_encoders(section)
     pretrained, attention = section.get("pretrained"), section.get("attn_implementation", "auto")
@@ -133,6 +139,7 @@ def build_model(
         "sample_width": processor.width,
     }
     if pretrained is not None:
+        _check_channels(section, pretrained, values)
         loaded = VideoTransformerForVideoGeneration.from_pretrained
         model = loaded(pretrained, **_inside(pretrained), **(sizes | values))
         if tokenizer is not None and model.config.vocab_size is not None and len(tokenizer) > model.config.vocab_size:
@@ -150,6 +157,24 @@ def build_model(
     tokens = _count_tokens(config, processor)
     model.set_attn_implementation(choose_attention(tokens) if attention == "auto" else attention)
     return model
+
+
+def _check_channels(section: dict[str, Any], pretrained: str, values: dict[str, Any]) -> None:
+    """Refuse an autoencoder whose latents the pretrained model cannot read, or none where it reads latents."""
+    config = VideoTransformerConfig.from_pretrained(pretrained, **_inside(pretrained))
+    channels = values.get("num_channels", config.num_channels)
+    if channels != config.num_channels:
+        autoencoder = autoencoder_of(section)
+        origin = f"model.autoencoder={autoencoder} makes" if autoencoder else "model.num_channels is"
+        raise ValueError(
+            f"model.pretrained={pretrained} takes clips of {config.num_channels} channels, and {origin} {channels}: "
+            "name the autoencoder that it was trained with, or leave model.pretrained out"
+        )
+    if config.spatial_compression > 1 and autoencoder_of(section) is None:
+        raise ValueError(
+            f"model.pretrained={pretrained} makes latents, and no autoencoder is beside it: set model.autoencoder to "
+            "the one that it was trained with"
+        )
 
 
 def _inside(pretrained: str) -> dict[str, str]:
