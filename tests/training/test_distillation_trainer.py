@@ -91,6 +91,17 @@ def test_what_cannot_be_distilled_is_refused() -> None:
     for steps in ({"to_steps": 3, "teacher_steps": 20}, {"to_steps": 4, "teacher_steps": 4}):
         with pytest.raises(ValueError, match="must be a multiple of the student's"):
             DistillationTrainingArguments(output_dir="nowhere", use_cpu=True, **steps)
+    with pytest.raises(ValueError, match='given_frames has the pattern "each"'):
+        DistillationTrainingArguments(output_dir="nowhere", use_cpu=True, given_frames={"none": 0.5, "each": 0.5})
+    with pytest.raises(ValueError, match="teacher_guidance_scale names 'audio'; this teacher's conditions are caption"):
+        Teacher(build_model().transformer, to_steps=1, teacher_steps=2, guidance_scale={"audio": 2.0})
+    model, arguments = build_model(), DistillationTrainingArguments(output_dir="nowhere", use_cpu=True)
+    with pytest.raises(ValueError, match="teacher is the student's own transformer"):
+        DistillationTrainer(model, arguments, teacher=model.transformer)
+    assert all(weight.requires_grad for weight in model.parameters())
+    arguments.teacher_guidance_scale = {"image": 2.0}
+    with pytest.raises(ValueError, match=r"teacher_guidance_scale has image=2.0, and no frames are given"):
+        DistillationTrainer(model, arguments)
 
 
 class Clips(torch.utils.data.Dataset):
@@ -163,3 +174,10 @@ def test_accumulation_is_a_larger_batch(make_trainer: Callable[..., Distillation
     pairs = zip(whole.model.parameters(), parts.model.parameters(), strict=True)
     # Float32 sums in another order; AdamW's normalisation enlarges it.
     assert max((weight - same).abs().max().item() for weight, same in pairs) < 5e-5
+
+
+def test_a_teacher_guided_by_given_frames_is_evaluated_on_whole_clips_too(
+    make_trainer: Callable[..., DistillationTrainer],
+) -> None:
+    trainer = make_trainer(teacher_guidance_scale={"image": 2.0}, given_frames={"first": 1.0})
+    assert {"eval_loss", "eval_loss_given_first"} <= trainer.evaluate().keys()

@@ -42,4 +42,9 @@ class DistillationTrainingArguments(VideoGenerationTrainingArguments):
                 f"the teacher's {self.teacher_steps} steps must be a multiple of the student's {self.to_steps}, and "
                 "more: every step of the student replaces as many of the teacher's."
             )
+        if (self.given_frames or {}).get("each"):
+            raise ValueError(
+                'given_frames has the pattern "each", a timestep for every row, and a student knows the timesteps of '
+                "its steps alone: leave it out, the other shares summing to 1."
+            )
         super().__post_init__()

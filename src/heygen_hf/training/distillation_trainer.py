@@ -28,6 +28,9 @@ class DistillationTrainer(VideoGenerationTrainer):
         model: the student, usually with the teacher's weights.
         teacher: by default a copy of the student as it is now.
         others: as for `VideoGenerationTrainer`.
+
+    Raises:
+        ValueError: a teacher that is the student itself, or guided by given frames where none are given.
     """
 
     args: DistillationTrainingArguments
@@ -40,6 +43,17 @@ class DistillationTrainer(VideoGenerationTrainer):
         teacher: VideoTransformerModel | None = None,
         **options: Any,
     ) -> None:
+        own = {id(weight) for weight in model.parameters()}
+        if teacher is not None and any(id(weight) in own for weight in teacher.parameters()):
+            raise ValueError(
+                "teacher is the student's own transformer, which freezes; pass a copy of it, or leave teacher out."
+            )
+        scale = args.teacher_guidance_scale
+        if isinstance(scale, dict) and scale.get("image", 1.0) != 1.0 and args.build_given_frames() is None:
+            raise ValueError(
+                f"teacher_guidance_scale has image={scale['image']}, and no frames are given: set given_frames, or "
+                "leave 'image' out."
+            )
         self.teacher = Teacher(
             deepcopy(model.transformer) if teacher is None else teacher,
             to_steps=args.to_steps,

@@ -1,7 +1,7 @@
 """What a teacher does between the timesteps of a student with fewer steps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ class Teacher:
 
     Raises:
         ValueError: a model that predicts noise: at the start there is nothing but noise, and a prediction of it says
-            nothing of the sample.
+            nothing of the sample; or guidance by a condition that it does not take.
     """
 
     def __init__(
@@ -68,6 +68,10 @@ class Teacher:
         self.transformer = transformer.requires_grad_(False).eval()
         self.to_steps, self.teacher_steps = to_steps, teacher_steps
         self.guidance = Guidance(scale=guidance_scale)
+        unknown = set(self.guidance.scales()) - {None, "image", *transformer.config.conditions}
+        if unknown:
+            known = ", ".join((*transformer.config.conditions, "image"))
+            raise ValueError(f"teacher_guidance_scale names {unknown.pop()!r}; this teacher's conditions are {known}.")
         self.objective = build_objective(transformer.config)
 
     @property
@@ -87,9 +91,12 @@ class Teacher:
             conditions: the transformer's condition arguments, one row per clip.
             kept: what is given.
         """
-        model = GuidedModel(
-            self.transformer, self.guidance, conditions, objective=self.objective, kept=kept, noise=noise
-        )
+        guidance = self.guidance
+        if kept is None and isinstance(guidance.scale, Mapping):
+            # whole clips are learned too, and there nothing is given to guide by
+            scale = {name: value for name, value in guidance.scale.items() if name != "image"}
+            guidance = replace(guidance, scale=scale)
+        model = GuidedModel(self.transformer, guidance, conditions, objective=self.objective, kept=kept, noise=noise)
         run = SamplingRun(
             model,
             build_scheduler(self.transformer.config),
