@@ -88,3 +88,18 @@ def test_training_changes_every_part_and_one_step_samples() -> None:
     # solvers of higher order are given the velocity itself
     two = pipeline(latents=noise, num_inference_steps=4, sampler="unipc", output_type="latent").frames
     assert torch.isfinite(two).all()
+
+
+def test_what_a_mean_flow_cannot_be_trained_with_is_refused() -> None:
+    with pytest.raises(Exception, match=r'loss_space=.sample. says nothing with objective="mean_flow"'):
+        build(loss_space="sample")
+    with pytest.raises(ValueError, match="loss_space='sample' says nothing to a mean flow"):
+        MeanFlowObjective(loss_space="sample")
+    model, clip = build().train(), torch.randn(2, 2, 3, 8, 8)
+    with pytest.raises(ValueError, match=r"end_timestep has shape \(2,\) and timestep another one"):
+        model.transformer(clip, torch.full((2, 2), 0.5), end_timestep=torch.zeros(2))
+    model.gradient_checkpointing_enable()
+    with pytest.raises(ValueError, match=r"call gradient_checkpointing_disable\(\)"):
+        model(pixel_values=clip)
+    model.gradient_checkpointing_disable()
+    model(pixel_values=clip).loss.backward()

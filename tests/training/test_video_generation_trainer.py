@@ -198,3 +198,5 @@ def test_a_mean_flow_learns_and_accumulates_alike(make_trainer: MakeTrainer) -> 
         trainer.train()
     assert whole.args.compile_blocks == "never"
     assert largest_difference(whole, parts) < 5e-5
+    with pytest.raises(ValueError, match="gradient_checkpointing=True recomputes blocks without"):
+        make_trainer("recomputed", model_fields={"objective": "mean_flow"}, gradient_checkpointing=True)

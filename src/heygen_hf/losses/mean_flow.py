@@ -51,6 +51,11 @@ class MeanFlowObjective(FlowMatchingObjective):
                 "prediction_type='noise' says nothing of the sample at timestep 1, where mean flows start; use "
                 "'velocity' or 'sample'."
             )
+        if self.loss_space != "velocity":
+            raise ValueError(
+                f"loss_space={self.loss_space!r} says nothing to a mean flow, whose loss is of the mean velocity: "
+                "leave it at 'velocity'."
+            )
         if not 0 <= adaptive_power <= 1:
             raise ValueError(f"adaptive_power={adaptive_power} must lie between 0 (plain squared error) and 1.")
         self.adaptive_power = adaptive_power

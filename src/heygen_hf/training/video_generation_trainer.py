@@ -51,6 +51,12 @@ class VideoGenerationTrainer(BaseTrainer):
         self.generator_config = model.config
         self.objective = model.objective
         if model.config.takes_intervals:
+            if args.gradient_checkpointing:
+                raise ValueError(
+                    "gradient_checkpointing=True recomputes blocks without the forward-mode derivative that "
+                    "objective='mean_flow' trains with: set it to False, and take smaller batches with "
+                    "gradient_accumulation_steps where memory is short."
+                )
             # Compiled blocks have no forward-mode derivative.
             args.compile_blocks = "never"
         self.given_frames = args.build_given_frames()

@@ -177,6 +177,11 @@ class VideoTransformerConfig(PreTrainedConfig):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)} must lie in [0, 1).")
 
+        if self.objective == "mean_flow" and self.loss_space != "velocity":
+            raise ValueError(
+                f'loss_space={self.loss_space!r} says nothing with objective="mean_flow", whose loss is of the mean '
+                'velocity: leave it at "velocity".'
+            )
         self._validate_pattern()
 
     def _validate_pattern(self) -> None:

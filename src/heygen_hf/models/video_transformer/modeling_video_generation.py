@@ -95,6 +95,11 @@ class VideoTransformerForVideoGeneration(VideoTransformerPreTrainedModel):
             if end_timestep is None and self.training:
                 end_timestep = self.objective.draw_ends(timestep)
             if end_timestep is not None:
+                if self.training and self.transformer.gradient_checkpointing:
+                    raise ValueError(
+                        "gradient checkpointing recomputes blocks without the forward-mode derivative that "
+                        "objective='mean_flow' trains with: call gradient_checkpointing_disable()."
+                    )
                 interval["end_timestep"] = end_timestep
         elif end_timestep is not None:
             raise ValueError("end_timestep was passed to a model that is not of objective='mean_flow'.")

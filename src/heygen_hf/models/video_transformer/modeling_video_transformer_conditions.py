@@ -160,7 +160,13 @@ class VideoTransformerConditions:
             return self.timestep_embedding(timestep_features(slots, size).flatten(-2).to(dtype))
         length = torch.zeros_like(slots)
         if end_timestep is not None:
-            length = slots - self._timestep_slots(end_timestep, frames, patches, per_row=per_row)
+            ends = self._timestep_slots(end_timestep, frames, patches, per_row=per_row)
+            if ends.shape != slots.shape:
+                raise ValueError(
+                    f"end_timestep has shape {tuple(end_timestep.shape)} and timestep another one; give as many ends "
+                    "as timesteps."
+                )
+            length = slots - ends
         return self.timestep_embedding(
             timestep_features(slots * _SLOWED, size).flatten(-2).to(dtype)
         ) + self.interval_embedding(timestep_features(length * _SLOWED, size).flatten(-2).to(dtype))
