@@ -184,6 +184,8 @@ def test_the_plan_of_the_recipe(work: Path, finished: Path) -> None:
     found = plan_recipe(RECIPE, values(work), measure=False)
     assert found["totals"]["used"] == 8
     assert found["batches"]["steps_per_epoch"] == 2
+    with pytest.raises(ValueError, match=r"'name', which is not among data.label_columns"):
+        plan_recipe(RECIPE, values(work, "evaluation.identity_column=name"), measure=False)
 
 
 def test_clips_without_sound_are_left_out_and_counted(work: Path, finished: Path, capsys) -> None:

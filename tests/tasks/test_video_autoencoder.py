@@ -151,6 +151,10 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(work: Path, capsy
     recipe = work / "recipe.yaml"
     run_recipe(recipe, [f"output_dir={work / 'run'}"], resume="auto")
     assert "is finished" in capsys.readouterr().out
+    (work / "run" / "README.md").unlink()  # as if killed before it was written
+    run_recipe(recipe, [f"output_dir={work / 'run'}"], resume="auto")
+    assert "is finished" not in capsys.readouterr().out
+    assert (work / "run" / "README.md").is_file()
     with pytest.raises(ValueError, match=r"model\.options differ"):
         run_recipe(recipe, [f"output_dir={work / 'run'}", "model.options.latent_channels=3"], resume="auto")
 

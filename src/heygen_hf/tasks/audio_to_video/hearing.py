@@ -62,7 +62,7 @@ def load_hearing(section: AudioSection) -> Hearing:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"nothing loads from audio.encoder={section.encoder} ({first_line}); give the folder or Hub name of an "
-            "audio encoder with its preprocessor_config.json"
+            "audio encoder with its preprocessor_config.json and its weights as model.safetensors"
         ) from error
     if getattr(encoder.config, "is_encoder_decoder", False):
         encoder = encoder.get_encoder()
