@@ -44,7 +44,15 @@ def evaluate_given(
         count = min(count, len(clips), len(clips) if limit is None else limit)
         if count:
             rows = [i * len(clips) // count for i in range(count)]
-            figures[name] = measure(pipeline, judges, clips, rows, num_frames=section.continuation_frames, **options)
+            figures[name] = measure(
+                pipeline,
+                judges,
+                clips,
+                rows,
+                num_frames=section.continuation_frames,
+                context_frames=section.continuation_context_frames,
+                **options,
+            )
     return figures
 
 
@@ -56,6 +64,7 @@ def _image_to_video(
     *,
     columns: Sequence[str],
     num_frames: int,  # noqa: ARG001 - the model's own
+    context_frames: int | None,  # noqa: ARG001 - there is one window
     **options: Any,
 ) -> dict[str, Any]:
     """Labels of the frames after a clip's first one, which is given: with its caption, and with nothing else."""
@@ -89,10 +98,11 @@ def _continuation(
     *,
     columns: Sequence[str],
     num_frames: int,
+    context_frames: int | None,
     **options: Any,
 ) -> dict[str, Any]:
     """Labels and brightness of the last window of clips that went on to `num_frames`, beside those of the clips."""
-    plan = plan_windows(pipeline.transformer.config)
+    plan = plan_windows(pipeline.transformer.config, context_frames=context_frames)
     references = {column: [clips.labels[column][row] for row in rows] for column in columns}
     predicted: dict[str, dict[str, list[str]]] = {
         "last_window": {column: [] for column in columns},

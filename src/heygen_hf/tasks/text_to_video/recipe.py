@@ -77,6 +77,7 @@ class EvaluationSection:
             caption and without; 0 for none. For a model with `training.given_frames`.
         continuation_clips: so many test clips go on in windows to `continuation_frames`, and the last window is
             judged; 0 for none.
+        continuation_context_frames: what each window is given of the one before; by default half a window.
     """
 
     enabled: bool = True
@@ -87,6 +88,7 @@ class EvaluationSection:
     image_to_video_clips: int = 0
     continuation_clips: int = 0
     continuation_frames: int = 64
+    continuation_context_frames: int | None = None
 
     def __post_init__(self) -> None:
         _require_positive(self, "videos_per_unseen_combination", "videos_per_seen_combination", "judge_max_steps")
