@@ -6,6 +6,7 @@ import pytest
 import torch
 from transformers import DynamicCache
 
+from heygen_hf.layers import rotary_embedding
 from heygen_hf.models.video_transformer import VideoTransformerCache, VideoTransformerModel
 
 CAUSAL = {"attention_pattern": "causal"}
@@ -99,3 +100,24 @@ def test_bad_caches_say_what_to_do(build_model: Callable, stream_inputs: Inputs)
     cache = model(**rows_of(inputs, 0, 2), use_cache=True).past_key_values
     with pytest.raises(ValueError, match="holds 2 samples and 1 are passed"):
         model(**{name: value[:1] for name, value in rows_of(inputs, 2, 4).items()}, past_key_values=cache)
+
+
+@torch.no_grad()
+def test_compiled_layers_with_a_cache_are_compiled_once(build_model: Callable) -> None:
+    model, graphs = build_model(num_hidden_layers=2, **CAUSAL), []
+
+    def backend(graph: torch.fx.GraphModule, _: list) -> Callable:
+        graphs.append(graph)
+        return graph.forward
+
+    cache, counts = VideoTransformerCache(), []
+    hidden_states = torch.randn(1, 4, model.config.hidden_size)
+    rotary = rotary_embedding(torch.zeros(4, 3), model.config.hidden_size // model.config.num_attention_heads)
+    torch.compiler.reset()
+    for layer in model.layers:
+        layer.attention.compile(backend=backend)
+        layer.attention(hidden_states, None, rotary, past_key_values=cache, use_cache=True)
+        counts.append(len(graphs))
+    torch.compiler.reset()
+    assert counts[0] == counts[1] > 0
+    assert [cached.get_seq_length() for cached in cache.layers] == [4, 4]

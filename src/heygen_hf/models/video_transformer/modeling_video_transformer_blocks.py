@@ -87,8 +87,15 @@ class VideoTransformerAttention(_AttentionHeads):
         key = apply_rotary(self.heads(self.k_proj(hidden_states), self.k_norm), *rotary)
         value = self.heads(self.v_proj(hidden_states))
         if past_key_values is not None:
-            key, value = past_key_values.extend(key, value, self.layer_idx, store=use_cache)
+            key, value = self._behind_cached(key, value, past_key_values, use_cache)
         return self.mix(query, key, value, attention_mask, **kwargs)
+
+    # Compiled, the layer's number and what the cache holds would be constants: every layer its own compilation.
+    @torch.compiler.disable
+    def _behind_cached(
+        self, key: torch.Tensor, value: torch.Tensor, cache: VideoTransformerCache, store: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return cache.extend(key, value, self.layer_idx, store=store)
 
 
 class VideoTransformerCrossAttention(_AttentionHeads):
