@@ -251,7 +251,8 @@ def test_each_row_of_tokens_hears_its_own_frames() -> None:
     assert difference[2:].min() > 2 * difference[:2].max() > 0
     for timestep in (torch.full((3, 4), 0.5), torch.full((3, 4, 2, 3), 0.5), torch.full((3,), 0.5)):
         torch.testing.assert_close(
-            model(**inputs | {"timestep": timestep}).sample, model(**inputs | {"timestep": torch.full((3,), 0.5)}).sample
+            model(**inputs | {"timestep": timestep}).sample,
+            model(**inputs | {"timestep": torch.full((3,), 0.5)}).sample,
         )
 
 
