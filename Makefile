@@ -11,16 +11,19 @@ DATA := data/moving_digits
 RUN := outputs/moving_digits
 VIDEOS := out/moving_digits
 
-.PHONY: demo test test-slow check format clean help
+.PHONY: install demo test test-slow check format clean help
 .DEFAULT_GOAL := help
 
 help:
+	@echo "make install    .venv with the package and its commands (.venv/bin/heygen-hf)"
 	@echo "make demo       render the data, train, generate, evaluate: a text-to-video model on the CPU"
 	@echo "make test       the test suite"
 	@echo "make test-slow  the tests that take long"
 	@echo "make check      ruff and mypy"
 	@echo "make format     ruff's formatter"
 	@echo "make clean      remove caches and build output (.venv, data and outputs stay)"
+
+install: $(VENV)/.core
 
 # Safe to run again: data that is there is used, a finished run says so, an interrupted one goes on.
 # `train` ends with the evaluation and the card; `heygen-hf evaluate outputs/moving_digits` repeats it any time.
