@@ -136,6 +136,8 @@ def test_frames_are_taken_at_the_rate_of_training_up_to_the_last(files: Path) ->
         (["--video", "none.mp4"], "none.mp4: there is no such file"),
         (["--image", "none.png"], "none.png: there is no such file; expected a picture"),
         (["--image", "broken.mp4"], "broken.mp4: it cannot be read as an image"),
+        (["--mask", "mask.png"], "--mask needs --video"),
+        (["--video", "first.png"], "first.png is a picture; for a video that begins with it, give it as --image"),
         (["--video", "clip.mp4"], "6 frames are given and num_frames is 4"),
         (["--video", "clip.mp4", "--image", "first.png"], "image and video were both given"),
         (["--video", "clip.mp4", "--num-frames", "9", "--context-frames", "4"], "context_frames=4 must lie"),

@@ -60,11 +60,13 @@ def generate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace videos already there.")] = False,
 ) -> None:
     """Generate videos. Options that are left out take the sampling defaults saved with the model."""
+    from heygen_hf.tasks.run_folder import RunFolder
     from heygen_hf.tasks.text_to_video import generate as generate_videos
 
+    is_needed = not (image or video or audio) and RunFolder(run).reads_captions()
     generate_videos(
         run,
-        _prompts(prompt or [], prompt_file, is_needed=not (image or video or audio)),
+        _prompts(prompt or [], prompt_file, is_needed=is_needed),
         num_videos=num_videos,
         seed=seed,
         output_dir=output_dir,

@@ -31,7 +31,7 @@ class ConditionsMixin:
         if prompts is not None and not prompts:
             raise ValueError("prompt is an empty list; give at least one caption.")
         if prompts is not None and self.tokenizer is None:
-            raise ValueError("this pipeline has no tokenizer: it cannot read prompts.")
+            raise ValueError("prompt was given, and this model was trained without captions; leave it out.")
         if prompts is not None and classes is not None and len(prompts) != len(classes):
             raise ValueError(f"{len(prompts)} prompts were given with {len(classes)} class_ids; give one each.")
         if prompts is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from heygen_hf.data.video import VideoWriter
-from heygen_hf.tasks.run_folder import write_text
+from heygen_hf.tasks.run_folder import remove_if_empty, write_text
 
 _OURS = re.compile(r"\d{5,}\.mp4")
 
@@ -30,6 +30,7 @@ class GeneratedFolder:
     def __init__(self, folder: str | Path, *, overwrite: bool = False) -> None:
         self.folder = Path(folder)
         self.files: list[Path] = []
+        self._is_new = not self.folder.exists()
         self._metadata = self.folder / "metadata.jsonl"
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"{self.folder} is a file; give another --output-dir.")
@@ -69,6 +70,11 @@ class GeneratedFolder:
         self.files.append(file)
         self._rows[file.name] = json.dumps({"file_name": file.name, **row}, ensure_ascii=False)
         self._earlier.pop(file.name, None)
+
+    def remove_if_empty(self) -> None:
+        """Take the folder away again where it was not there before and nothing was made."""
+        if self._is_new:
+            remove_if_empty(self.folder)
 
     def save(self, *, complete: bool = False) -> None:
         """Write `metadata.jsonl`; when all is made, remove what is left of an earlier run."""

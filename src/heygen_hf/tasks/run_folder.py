@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,12 +110,22 @@ class RunFolder:
             )
         return config
 
+    def reads_captions(self) -> bool:
+        """Whether the exported pipeline has a tokenizer; True where there is no export to ask."""
+        index = read_json(self.model_index)
+        return not index or bool((index.get("tokenizer") or [None])[0])
+
     def require_export(self) -> None:
         """Raise a `ValueError` unless an exported model lies here."""
         if not self.path.is_dir():
             raise ValueError(f"there is no run at {self.path}; train one with heygen-hf train RECIPE.")
         if self.model_config is not None:
             raise ValueError(f"{self.path} holds a model that makes no videos; its README.md says how to use it.")
+        if not self.model_index.is_file() and not (self.recipe.is_file() or self.checkpoints.is_dir()):
+            raise ValueError(
+                f"{self.path} is no run (no model_index.json, recipe.yaml or checkpoints in it); name the folder that "
+                "heygen-hf train RECIPE made."
+            )
         if not self.model_index.is_file():
             raise ValueError(
                 f"{self.path} holds no exported model (no model_index.json): its training has not finished; continue "
@@ -133,6 +144,12 @@ class TrainedRun:
 
     folder: Path
     metrics: dict[str, Any]
+
+
+def remove_if_empty(path: Path) -> None:
+    """Remove a folder in which nothing lies; one that holds something, or is not there, stays as it is."""
+    with suppress(OSError):
+        path.rmdir()
 
 
 def write_text(path: Path, text: str) -> None:

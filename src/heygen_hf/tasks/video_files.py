@@ -13,6 +13,13 @@ from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.pipelines.denoising import sampling_options
 from heygen_hf.pipelines.long_video import plan_windows
 from heygen_hf.tasks.generated_folder import GeneratedFolder, to_uint8
+from heygen_hf.tasks.generation_checks import (
+    check_files,
+    check_hearing,
+    check_prompts,
+    check_sampling,
+    usable_device,
+)
 from heygen_hf.tasks.given_files import read_given_files
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.sound_files import read_sounds
@@ -26,12 +33,13 @@ def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerat
     """The exported pipeline of a run, on a device (a GPU if there is one).
 
     Raises:
-        ValueError: there is no run, or it has no export yet.
+        ValueError: there is no run, it has no export yet, or there is no such device.
     """
     RunFolder(Path(run)).require_export()
+    place = usable_device(device)
     pipeline = VideoGenerationPipeline.from_pretrained(str(run))
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return pipeline.to(place)
 
 
 def fast_math(device_type: str, precision: str) -> AbstractContextManager:
@@ -155,10 +163,13 @@ def generate(
     if not adapts and any(sampling.get(name) is not None for name in ("rtol", "atol")):
         raise ValueError("only sampler dopri5 has a tolerance; choose it, or set num_inference_steps instead")
     sampling = sampling_options(sampling)
+    check_files(video, mask)
     pipeline = load_pipeline(run, device=device)
+    check_prompts(pipeline, prompts)
+    check_sampling(pipeline, sampling)
     config = pipeline.transformer.config
     rate = frame_rate or pipeline.config.frame_rate
-    _check_hearing(pipeline, audio, frame_rate=rate)
+    check_hearing(pipeline, audio, frame_rate=rate)
     named = {"image": image, "last_image": last_image, "video": video, "audio": audio}
     windows_of = list(prompts) if prompts_per_window else []
     if windows_of:
@@ -220,6 +231,7 @@ def generate(
         with ExitStack() as stack:
             # an error is read alone, without a bar that got nowhere
             stack.push(lambda kind, *_: progress.close() if kind is not None else None)
+            stack.callback(output.remove_if_empty)
             writers = output.writers(len(some), frame_rate=rate, tracks=tracks)
             for writer in writers:
                 stack.enter_context(writer)
@@ -239,21 +251,9 @@ def generate(
         output.save()
     output.save(complete=True)
     progress.close()
-    print(f"{len(output.files)} videos and metadata.jsonl are in {output.folder}")
+    made = "1 video" if len(output.files) == 1 else f"{len(output.files)} videos"
+    print(f"{made} and metadata.jsonl are in {output.folder}")
     return output.files
-
-
-def _check_hearing(pipeline: VideoGenerationPipeline, audio: Sequence[str | Path] | None, *, frame_rate: float) -> None:
-    """Say that a model that hears is given nothing to hear, and refuse another rate than it hears at."""
-    if pipeline.transformer.config.audio_hidden_size is None:
-        return
-    if not audio:
-        print("this model follows sound, and none is given: its videos follow nothing. Pass --audio speech.wav")
-    elif frame_rate != pipeline.config.frame_rate:
-        raise ValueError(
-            f"frame_rate is {frame_rate:g}, and this model learned to hear at {pipeline.config.frame_rate:g} frames a "
-            "second; leave --frame-rate out"
-        )
 
 
 def sample_grid_writer(
