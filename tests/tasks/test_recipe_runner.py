@@ -84,3 +84,21 @@ def test_two_cpu_processes_are_one_run(toy_recipe: Path, tmp_path: Path) -> None
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == ["rank-0.json", "rank-1.json"]
     assert '"world_size": 2' in (tmp_path / "run" / "rank-1.json").read_text()
     assert '"device": "cpu"' in (tmp_path / "run" / "rank-1.json").read_text()
+
+
+def test_a_model_that_is_not_here_is_not_looked_for_on_the_hub(
+    toy_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "toy_task.py").open("a") as file:
+        file.write('SECTIONS["model"] = dict[str, str]\n')
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"model\.autoencoder: no folder outputs/autoencoder; where a recipe names it"):
+        run_recipe(toy_recipe, ["model.autoencoder=outputs/autoencoder"])
+
+
+def test_a_run_that_fails_leaves_no_empty_folder(toy_recipe: Path, tmp_path: Path) -> None:
+    with (tmp_path / "toy_task.py").open("a") as file:
+        file.write("def run(recipe, **_):\n    recipe.output_dir.mkdir(parents=True)\n    raise ValueError('no')\n")
+    with pytest.raises(ValueError, match="no"):
+        run_recipe(toy_recipe, [f"output_dir={tmp_path / 'outputs' / 'run'}"])
+    assert not (tmp_path / "outputs").exists()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.local_models import check_local_models
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.registry import task_module
 
@@ -20,6 +21,7 @@ def plan_recipe(path: str | Path, overrides: Sequence[str] = (), *, measure: boo
         ValueError: no file can be used, or the recipe cannot work.
     """
     recipe = load_recipe(path, overrides)
+    check_local_models(recipe)
     task = task_module(recipe.task)
     if not hasattr(task, "plan"):
         raise ValueError(f"the task {recipe.task} has no plan")

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.local_models import check_local_models
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.registry import task_module
+from heygen_hf.tasks.run_folder import no_empty_folder_left
 
 
 def run_recipe(
@@ -37,10 +39,12 @@ def run_recipe(
     if resume not in (None, "auto") and not Path(resume).is_dir():
         raise FileNotFoundError(f"no checkpoint folder at {resume}; give one, or auto for the run's newest")
     recipe = load_recipe(path, overrides)
+    check_local_models(recipe)
     _join_cpu_processes()
-    return task_module(recipe.task).run(
-        recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
-    )
+    with no_empty_folder_left(recipe.output_dir):
+        return task_module(recipe.task).run(
+            recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
+        )
 
 
 def _join_cpu_processes() -> None:

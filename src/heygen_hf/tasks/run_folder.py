@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,18 @@ def remove_if_empty(path: Path) -> None:
     """Remove a folder in which nothing lies; one that holds something, or is not there, stays as it is."""
     with suppress(OSError):
         path.rmdir()
+
+
+@contextmanager
+def no_empty_folder_left(path: Path) -> Iterator[None]:
+    """Where something fails inside, take away the folder, and those above it, if they are new and empty."""
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            remove_if_empty(folder)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from heygen_hf.data import class_names, has_split, load_video_dataset, split_by_clip
+from heygen_hf.data.sources import is_missing_locally
 
 
 def rows_of(folder, **options) -> list[dict]:
@@ -172,3 +173,14 @@ def test_one_clip_is_not_split_and_a_share_is_a_share(tmp_path, write_metadata):
     assert validation is None
     with pytest.raises(ValueError, match="validation_share is 5"):
         split_by_clip(load_video_dataset(tmp_path), 5)
+
+
+def test_a_path_that_could_be_a_name_of_the_hub_is_not_looked_for_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for name in ("data/moving_digits_9", "outputs/x", "mine/clips", "a/b/c", "./a", "/nowhere", "~/clips"):
+        assert is_missing_locally(name), name
+    for name in ("someone/clips", "gpt2", "mine", "hf://datasets/someone/clips"):
+        assert not is_missing_locally(name), name
+    with pytest.raises(ValueError, match="no folder data/moving_digits_9; where a recipe names it, the commands at"):
+        load_video_dataset("data/moving_digits_9")

@@ -20,6 +20,8 @@ EXPECTED = (
 )
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+# Where recipes keep what they make: nobody's name on the Hub that a recipe would mean.
+_LOCAL_FOLDERS = ("data", "outputs")
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,28 @@ def locate(source: "Source | Sequence[Source]", split: str | None) -> Location:
         return _locate_folder(Path(name), split)
     if _suffix_kind(name) is not None:
         return _locate_files([name], split)
+    if is_missing_locally(name) and _HUB_NAME.fullmatch(name):
+        raise ValueError(f"no folder {name}; where a recipe names it, the commands at its top make it. Else {EXPECTED}")
     if not os.path.exists(name) and _HUB_NAME.fullmatch(name):
         return Location("hub", name, (name,))
     if glob.has_magic(name):
         raise ValueError(f"{name} names no .tar or .parquet files; {EXPECTED}")
     raise ValueError(f"{name} {'is a file of no known kind' if os.path.exists(name) else 'does not exist'}; {EXPECTED}")
+
+
+def is_missing_locally(name: str) -> bool:
+    """Whether a name is the path of something local that is not there, rather than a name on the Hub.
+
+    `owner/name` may be either: it is a path where the first part is a folder here, or one that recipes write to.
+    """
+    if os.path.exists(name):
+        return False
+    if name.startswith(("/", "./", "../", "~")):
+        return True
+    if "://" in name:
+        return False
+    first, *rest = name.rstrip("/").split("/")
+    return len(rest) > 1 or (len(rest) == 1 and (first in _LOCAL_FOLDERS or os.path.isdir(first)))
 
 
 def has_split(source: "Source | Sequence[Source]", split: str) -> bool:

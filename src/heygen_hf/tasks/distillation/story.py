@@ -10,7 +10,7 @@ from typing import Any
 from heygen_hf.tasks.distillation.task import Distillation
 from heygen_hf.tasks.distillation.teacher import student_recipe, with_teachers_model
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.run_folder import TrainedRun
+from heygen_hf.tasks.run_folder import TrainedRun, no_empty_folder_left
 from heygen_hf.tasks.text_to_video.plan import plan as plan_video
 from heygen_hf.tasks.text_to_video.story import run as run_video
 
@@ -47,7 +47,8 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 
 def _run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
     recipe = with_teachers_model(recipe)
-    return run_video(recipe, resume=resume, overwrite=overwrite, command=command, task=Distillation)
+    with no_empty_folder_left(recipe.output_dir):
+        return run_video(recipe, resume=resume, overwrite=overwrite, command=command, task=Distillation)
 
 
 def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from heygen_hf.data.sources import is_missing_locally
+
 if TYPE_CHECKING:
     import datasets
 
@@ -32,7 +34,7 @@ def open_text(
 
     path = Path(source)
     if not path.exists():
-        if path.suffix in _BUILDERS or path.is_absolute() or source.count("/") != 1:
+        if path.suffix in _BUILDERS or is_missing_locally(source) or source.count("/") != 1:
             raise ValueError(f"there is no {source}; give a text file, a folder of them, or a data set of the Hub")
         return _load(source, lambda: datasets.load_dataset(source, split=split, cache_dir=cache_dir))
     files = [path]
