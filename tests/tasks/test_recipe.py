@@ -185,6 +185,7 @@ def test_what_cannot_be_used_is_one_line_that_names_the_file(load, extra: str, e
         ("data.train.folder=x", "data.train is a value"),
         ("data.train=[", "not valid YAML"),
         ("data=null", "data.train"),
+        ("base=sizes/tiny.yaml", "base is set in the recipe file only"),
     ],
 )
 def test_a_bad_override_is_blamed_on_the_override(load, override: str, expected: str) -> None:

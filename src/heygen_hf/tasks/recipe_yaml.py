@@ -165,6 +165,8 @@ def _parse_override(override: str, *, below: dict[str, Any], source: str) -> dic
     parts = key.split(".")
     if not equals or not all(part.strip() == part and part for part in parts):
         raise RecipeError(f"{source}: expected section.key=value, for example training.max_steps=200")
+    if key == "base":
+        raise RecipeError(f"{source}: base is set in the recipe file only; write it there, or lay single keys over it")
     value = parse_yaml(text, source=source)
     for depth in range(1, len(parts)):
         existing = below.get(parts[depth - 1], {})
