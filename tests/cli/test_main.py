@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit codes, and errors of one line."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -84,3 +85,33 @@ def test_success_is_exit_code_0(raising) -> None:
 
     with pytest.raises(SystemExit, match="0"):
         raising(command)
+
+
+def test_warnings_and_errors_are_plain_lines(heygen_hf_command: Run, tmp_path) -> None:
+    script = """
+import sys, warnings
+from tqdm.auto import tqdm
+from heygen_hf.cli import main
+def command():
+    warnings.warn("mind\\n  this", UserWarning, stacklevel=2)
+    bar = tqdm(total=2, file=sys.stderr)
+    raise ValueError("no")
+main.app = lambda **options: command()
+main.main()
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
+    lines = result.stderr.splitlines()
+    assert lines[0] == "warning: mind this"
+    assert lines[-1].startswith("error: ")
+
+
+def test_an_interrupted_training_says_how_to_go_on(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heygen_hf.tasks.run_recipe", interrupted)
+    monkeypatch.setattr("sys.argv", ["heygen-hf", "train", "mine.yaml"])
+    with pytest.raises(SystemExit) as stopped:
+        main_module.main()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted; continue with --resume auto\n"

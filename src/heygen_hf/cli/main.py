@@ -18,6 +18,7 @@ from heygen_hf.cli.distill import distill
 from heygen_hf.cli.doctor import doctor
 from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
+from heygen_hf.cli.messages import close_progress_bars, show_warnings_plainly
 from heygen_hf.cli.plan import plan
 from heygen_hf.cli.train import train
 
@@ -75,6 +76,8 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     debug = os.environ.get("HEYGEN_HF_DEBUG", "") not in ("", "0") or "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
+    if not debug:
+        show_warnings_plainly()
     try:
         app(args=arguments, prog_name="heygen-hf")
     except _USER_ERRORS as error:
@@ -92,6 +95,7 @@ def print_error(error: BaseException) -> None:
         message = f"{message} (heygen-hf doctor says what to install)"
     elif not _raised_here(error):
         message = f"{type(error).__name__}: {message} (--debug shows where)"
+    close_progress_bars()
     Console(stderr=True, soft_wrap=True, highlight=False).print(Text(f"error: {message}", style="bold red"))
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heygen_hf.cli.messages import close_progress_bars
+
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, for example recipes/text_to_video/moving_digits.yaml.")],
@@ -32,13 +34,19 @@ def train(
     """
     from heygen_hf.tasks import run_recipe
 
-    run_recipe(
-        recipe,
-        overrides or [],
-        resume=None if resume == "none" else resume,
-        overwrite=overwrite,
-        command=command_line(sys.argv[1:]),
-    )
+    try:
+        run_recipe(
+            recipe,
+            overrides or [],
+            resume=None if resume == "none" else resume,
+            overwrite=overwrite,
+            command=command_line(sys.argv[1:]),
+        )
+    except KeyboardInterrupt:
+        close_progress_bars()
+        if os.environ.get("RANK", "0") == "0":
+            typer.echo("interrupted; continue with --resume auto", err=True)
+        raise typer.Exit(130) from None  # as a shell has it: 128 and the signal's number
 
 
 def command_line(arguments: list[str]) -> list[str]:
