@@ -244,7 +244,8 @@ def test_rows_longer_than_learned_positions_are_refused(tiny, tmp_path):
         (["data.train=nowhere.jsonl"], "there is no nowhere.jsonl"),
         (["evaluation.stride=32"], "evaluation.stride is 32 and data.max_length 32"),
         (["data.vocab_size_limit=100"], "vocab_size_limit is 100"),
-        (["model.pretrained=/nowhere/at/all"], "is no causal language model"),
+        (["model.pretrained=nowhere"], "is no causal language model"),
+        (["model.pretrained=/nowhere/at/all"], "model.pretrained: no folder /nowhere/at/all"),
         (["model.hidden_size=33"], "recipe section model: hidden_size=33"),
     ],
 )
