@@ -4,6 +4,7 @@ import wave
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from PIL import Image
@@ -142,9 +143,10 @@ def test_generate_refuses_sound_that_is_none(finished: Path, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"notes.wav: not a readable recording"):
         generate(finished, [], audio=[tmp_path / "notes.wav"], output_dir=tmp_path / "out")
     sound = speech(tmp_path / "a.wav", seconds=0.3)
-    with pytest.raises(ValueError, match="3 --audio files for 2 videos"):
-        generate(finished, ["a", "b"], audio=[sound] * 3, output_dir=tmp_path / "out")
-    with pytest.raises(ValueError, match="no tokenizer"):
+    PIL.Image.new("RGB", (16, 16)).save(tmp_path / "face.png")
+    with pytest.raises(ValueError, match="2 --audio files for 3 videos"):
+        generate(finished, [], image=[tmp_path / "face.png"] * 3, audio=[sound] * 2, output_dir=tmp_path / "out")
+    with pytest.raises(ValueError, match="trained without captions; leave --prompt out"):
         generate(finished, ["a face"], output_dir=tmp_path / "out")
     with pytest.raises(ValueError, match="frame_rate is 12, and this model learned to hear at 25"):
         generate(finished, [], audio=[sound], frame_rate=12, output_dir=tmp_path / "other")
