@@ -178,7 +178,7 @@ def _load_parts(section: dict[str, Any]) -> dict[str, PreTrainedModel]:
             raise ValueError(f"model.{key} and model.{name}_config are both set; a trained model has its own: drop one")
         auto = AutoModelForCausalLM if name == "decoder" else AutoModel
         try:
-            parts[name] = auto.from_pretrained(source, dtype=torch.float32)
+            parts[name] = auto.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"model.{key}={source} cannot be loaded ({reason}); name a model's folder") from error

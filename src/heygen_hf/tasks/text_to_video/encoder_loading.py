@@ -54,7 +54,7 @@ def load_autoencoder(name: str, *, with_weights: bool = True) -> nn.Module:
             model = cls.from_config(config)
     else:
         with _plain_error("model.autoencoder", name):
-            model = cls.from_pretrained(name, **place)
+            model = cls.from_pretrained(name, use_safetensors=True, **place)
     return model.eval().requires_grad_(False)
 
 
@@ -106,7 +106,7 @@ def load_text_encoder(name: str) -> nn.Module:
     is_known = type(config) in AutoModelForTextEncoding._model_mapping  # encoders alone, where both are to be had
     loader = AutoModelForTextEncoding if is_known else AutoModel
     with _plain_error("model.text_encoder", name):
-        model = loader.from_pretrained(name, **place)
+        model = loader.from_pretrained(name, use_safetensors=True, **place)
     if getattr(config, "is_encoder_decoder", False) and not is_known:
         model = model.get_encoder()
     return model.eval().requires_grad_(False)
