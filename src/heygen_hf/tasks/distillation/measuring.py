@@ -10,21 +10,19 @@ from rich.console import Console
 from rich.table import Table
 
 from heygen_hf.hub import MetricResult, attribute_metrics
-from heygen_hf.pipelines import VideoGenerationPipeline
-from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.clip_data import PreparedData, prepare_data
+from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.distillation.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.card import GROUP_NAMES, write_run_card
 from heygen_hf.tasks.text_to_video.evaluation import (
     JUDGES_INDEX,
+    JudgedVideos,
     evaluate_run,
-    evaluation_prompts,
     judge_videos,
     prompt_videos,
-    run_judges,
 )
+from heygen_hf.tasks.text_to_video.evaluation import evaluate as text_to_video_evaluate
 from heygen_hf.tasks.video_files import load_pipeline
 
 # Of the data, what decides what judges learn.
@@ -55,105 +53,60 @@ def evaluate(
     Raises:
         ValueError: no finished run there, or a recipe without label columns.
     """
-    folder = RunFolder(Path(run))
-    folder.require_export()
-    recipe = load_recipe(folder.recipe)
-    if not recipe.data.label_columns:
-        raise ValueError(
-            "there is nothing to judge by: the recipe has no data.label_columns. Name the label columns of the clips."
-        )
-    if output is None and (limit is not None or num_videos_per_prompt is not None):
-        output = folder.judges.parent / "partial.json"
-    metrics = measure(
-        folder,
-        recipe,
-        videos_per_combination=num_videos_per_prompt,
+    return text_to_video_evaluate(
+        run,
+        num_videos_per_prompt=num_videos_per_prompt,
         limit=limit,
         seed=seed,
-        output=None if output is None else Path(output),
-    )
-    if output is None:
-        write_student_card(folder, recipe)
-    return metrics
-
-
-def measure(
-    folder: RunFolder,
-    recipe: Recipe,
-    *,
-    data: PreparedData | None = None,
-    videos_per_combination: int | None = None,
-    limit: int | None = None,
-    seed: int | None = None,
-    output: Path | None = None,
-) -> dict[str, Any]:
-    """Judge the student's videos and the other model's under the same seeds, print both, write the JSON."""
-    take_over_judges(folder, recipe)
-    if data is None:
-        processor = VideoProcessor.from_pretrained(str(folder.path / "processor"))
-        data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=True)
-    options: dict[str, Any] = {"videos_per_combination": videos_per_combination, "limit": limit, "seed": seed}
-    compares = bool(recipe.distillation.compare_steps)
-    metrics = evaluate_run(
-        folder,
-        recipe,
-        data=data,
         output=output,
-        # written with the student's own: a run that is killed between them is not finished
-        more=(lambda: {"compared_with": _compare(folder, recipe, data=data, **options)}) if compares else None,
-        **options,
+        measure=measure,
+        write_card=write_student_card,
     )
-    if compares:
+
+
+def measure(folder: RunFolder, recipe: Recipe, *, data: PreparedData | None = None, **options: Any) -> dict[str, Any]:
+    """Judge the student's videos and the other model's under the same seeds, print both, write the JSON.
+
+    Args:
+        options: of `evaluate_run`.
+    """
+    take_over_judges(folder, recipe)
+
+    def compared_with(student: JudgedVideos) -> dict[str, Any]:
+        return {"compared_with": _compare(recipe, student)}
+
+    # Written with the student's own figures: a run that is killed between them is not finished.
+    more = compared_with if recipe.distillation.compare_steps else None
+    metrics = evaluate_run(folder, recipe, data=data, more=more, **options)
+    if more is not None:
         print_comparison(metrics)
     return metrics
 
 
-def _compare(
-    folder: RunFolder,
-    recipe: Recipe,
-    *,
-    data: PreparedData,
-    videos_per_combination: int | None,
-    limit: int | None,
-    seed: int | None,
-) -> dict[str, Any]:
+def _compare(recipe: Recipe, student: JudgedVideos) -> dict[str, Any]:
     """The other model's figures at many steps, and at as few as the student's: what it can do undistilled.
 
     `distance` is the root mean square distance of pixels in [0, 1] to the video of many steps from the same noise.
     """
-    section, evaluation = recipe.distillation, recipe.evaluation
-    student, other = load_pipeline(folder.path), load_pipeline(section.compare_with or section.teacher)
-    prompts = evaluation_prompts(
-        data,
-        recipe.data.label_columns,
-        per_unseen=videos_per_combination or evaluation.videos_per_unseen_combination,
-        per_seen=videos_per_combination or evaluation.videos_per_seen_combination,
-    )
-    if limit is not None and limit < len(prompts):
-        prompts = [prompts[i * len(prompts) // limit] for i in range(limit)]
-    judges = run_judges(folder, recipe, data=data, processor=other.processor)
+    section = recipe.distillation
+    other = load_pipeline(section.compare_with or section.teacher)
 
-    def videos_of(pipeline: VideoGenerationPipeline, steps: int) -> torch.Tensor:
+    def videos_of(steps: int) -> torch.Tensor:
         return prompt_videos(
-            pipeline,
-            prompts,
-            recipe=recipe,
-            first_seed=evaluation.seed if seed is None else seed,
-            num_inference_steps=steps,
+            other, student.prompts, recipe=recipe, first_seed=student.first_seed, num_inference_steps=steps
         )
 
     def figures(videos: torch.Tensor) -> dict[str, Any]:
-        return judge_videos(judges, videos, prompts, columns=recipe.data.label_columns)
+        return judge_videos(student.judges, videos, student.prompts, columns=recipe.data.label_columns)
 
-    many = videos_of(other, section.compare_steps)
-    few, made = videos_of(other, section.to_steps), videos_of(student, section.to_steps)
+    many, few = videos_of(section.compare_steps), videos_of(section.to_steps)
     return {
         "run": Path(section.compare_with or section.teacher).name,
         "num_inference_steps": section.compare_steps,
         "guidance_scale": other.config.guidance_scale,
         "attribute_accuracy": figures(many),
         "at_few_steps": {"attribute_accuracy": figures(few), "distance": _distance(few, many)},
-        "student": {"distance": _distance(made, many)},
+        "student": {"distance": _distance(student.videos, many)},
     }
 
 

@@ -33,6 +33,20 @@ class EvaluationPrompt:
     group: str
 
 
+@dataclass(frozen=True)
+class JudgedVideos:
+    """What an evaluation made and judged, for whatever else is to be measured of it.
+
+    Attributes:
+        videos: `(prompts, frames, channels, height, width)` in [0, 1]; video i was made with `first_seed + i`.
+    """
+
+    videos: torch.Tensor
+    prompts: list[EvaluationPrompt]
+    judges: AttributeJudges
+    first_seed: int
+
+
 def evaluate(
     run: str | Path,
     *,
@@ -40,6 +54,8 @@ def evaluate(
     limit: int | None = None,
     seed: int | None = None,
     output: str | Path | None = None,
+    measure: Callable[..., dict[str, Any]] | None = None,
+    write_card: Callable[[RunFolder, Recipe], None] = write_run_card,
 ) -> dict[str, Any]:
     """Evaluate a finished run anew: `heygen-hf evaluate RUN`.
 
@@ -49,6 +65,7 @@ def evaluate(
         seed: of the generated videos; by default the recipe's.
         output: where to write the figures; by default the run's `metrics.json`, and its card is written anew; with
             `limit` or `num_videos_per_prompt`, `RUN/evaluation/partial.json`, and the card stays as it is.
+        measure, write_card: of a task with figures of its own; by default `evaluate_run` and `write_run_card`.
 
     Raises:
         ValueError: no finished run there, or a recipe without label columns.
@@ -64,7 +81,7 @@ def evaluate(
         )
     if output is None and (limit is not None or num_videos_per_prompt is not None):
         output = folder.judges.parent / "partial.json"
-    metrics = evaluate_run(
+    metrics = (measure or evaluate_run)(
         folder,
         recipe,
         videos_per_combination=num_videos_per_prompt,
@@ -73,7 +90,7 @@ def evaluate(
         output=None if output is None else Path(output),
     )
     if output is None:
-        write_run_card(folder, recipe)
+        write_card(folder, recipe)
     return metrics
 
 
@@ -86,12 +103,12 @@ def evaluate_run(
     limit: int | None = None,
     seed: int | None = None,
     output: Path | None = None,
-    more: Callable[[], dict[str, Any]] | None = None,
+    more: Callable[[JudgedVideos], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Generate with the exported model, judge, print the table, write the JSON.
 
     Args:
-        more: makes further figures, which are written with the others, all at once.
+        more: makes further figures of the judged videos, which are written with the others, all at once.
     """
     section = recipe.evaluation
     pipeline = load_pipeline(folder.path)
@@ -142,7 +159,7 @@ def evaluate_run(
         limit=limit,
     )
     if more is not None:
-        metrics |= more()
+        metrics |= more(JudgedVideos(videos, prompts, judges, first_seed))
     write_json(output or folder.metrics, metrics)
     print_table(metrics)
     print_given_tables(metrics)
