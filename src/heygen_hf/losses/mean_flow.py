@@ -123,7 +123,7 @@ def _value_and_slope(
     try:
         result: tuple[Any, ...] = torch.func.jvp(function, at, along)
     except (RuntimeError, NotImplementedError) as error:
-        if "forward" not in str(error).lower():
+        if "forward ad" not in str(error).lower() and "forward-mode" not in str(error).lower():
             raise
         raise ValueError(
             "this attention has no forward-mode derivative, which mean flows train with: set "

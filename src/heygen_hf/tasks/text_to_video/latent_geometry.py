@@ -1,5 +1,6 @@
 """What an autoencoder makes of a clip's sizes, and which sizes it takes: known before anything is encoded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,9 @@ from heygen_hf.pipelines.latents import encode_to_posterior, fit_latent_size, is
 from heygen_hf.tasks.text_to_video.encoder_loading import load_autoencoder
 
 _PROBE_FRAMES, _PROBE_PIXELS = 49, 256  # 1 + 48 frames: 48 is a multiple of every ratio in use, 6 and 8 included
+_FEW_PIXELS = 64  # where values are computed
+# What autoencoders raise for sizes they do not take, for operations without shapes alone, and for other outputs.
+_NOT_ENCODED = (RuntimeError, NotImplementedError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -60,17 +64,12 @@ def latent_geometry(name: str) -> LatentGeometry:
         ValueError: it cannot be loaded, or compresses in another way than `LatentGeometry` says.
     """
     try:
-        shape = _probe(load_autoencoder(name, with_weights=False), pixels=_PROBE_PIXELS, device="meta")
-        pixels = _PROBE_PIXELS
-    except (RuntimeError, NotImplementedError, AttributeError):  # it looks at values while it encodes
-        pixels = 64
-        try:
-            shape = _probe(load_autoencoder(name), pixels=pixels, device="cpu")
-        except (RuntimeError, NotImplementedError, AttributeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(
-                f"model.autoencoder={name} does not encode {_PROBE_FRAMES} frames to a distribution ({reason})"
-            ) from error
+        shape, pixels = _open_probe(name)(_PROBE_FRAMES)
+    except _NOT_ENCODED as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"model.autoencoder={name} does not encode {_PROBE_FRAMES} frames to a distribution ({reason})"
+        ) from error
     frames, channels, height, _ = shape
     temporal = 1 if frames == _PROBE_FRAMES else (_PROBE_FRAMES - 1) / max(frames - 1, 1)
     spatial = pixels / height
@@ -93,22 +92,36 @@ def check_frames(name: str, geometry: LatentGeometry, *, num_frames: int, where:
     """
     if geometry.temporal_compression == 1:
         return
-    shadow = load_autoencoder(name, with_weights=False)
+    probe = _open_probe(name)
 
     def keeps_all(frames: int) -> bool:
-        found = _probe(shadow, pixels=_PROBE_PIXELS, device="meta", frames=frames)[0]
+        try:
+            (found, *_), _ = probe(frames)
+        except _NOT_ENCODED:  # so few or so many frames it cannot take at all
+            return False
         return found == (frames - 1) // geometry.temporal_compression + 1
 
-    try:
-        if keeps_all(num_frames):
-            return
-        step = geometry.temporal_compression
-        near = [num_frames + sign * step * count for count in range(1, 9) for sign in (-1, 1)]
-        kept = [frames for frames in near if frames >= 1 and keeps_all(frames)][:2]
-    except (RuntimeError, NotImplementedError, AttributeError):  # it looks at values while it encodes
+    if keeps_all(num_frames):
         return
+    step = geometry.temporal_compression
+    near = [num_frames + sign * step * count for count in range(1, 9) for sign in (-1, 1)]
+    kept = [frames for frames in near if frames >= 1 and keeps_all(frames)][:2]
     nearest = f"; the nearest that work are {' and '.join(map(str, sorted(kept)))}" if kept else ""
     raise ValueError(f"{where} num_frames={num_frames} does not fit: the autoencoder drops the last of them{nearest}")
+
+
+def _open_probe(name: str) -> Callable[[int], tuple[tuple[int, int, int, int], int]]:
+    """Frames of a clip to the shape of an autoencoder's latents of it, and the pixels of the clip's sides.
+
+    Shapes alone are computed, but for an autoencoder that looks at values while it encodes.
+    """
+    try:
+        shadow = load_autoencoder(name, with_weights=False)
+        _probe(shadow, pixels=_PROBE_PIXELS, device="meta")
+    except _NOT_ENCODED:
+        whole = load_autoencoder(name)
+        return lambda frames: (_probe(whole, pixels=_FEW_PIXELS, device="cpu", frames=frames), _FEW_PIXELS)
+    return lambda frames: (_probe(shadow, pixels=_PROBE_PIXELS, device="meta", frames=frames), _PROBE_PIXELS)
 
 
 @torch.no_grad()
