@@ -18,7 +18,7 @@ from heygen_hf.tasks.video_autoencoder.latent_statistics import measure_latents
 from heygen_hf.tasks.video_autoencoder.measuring import shrink
 from heygen_hf.tasks.video_autoencoder.model import build_autoencoder
 from heygen_hf.tasks.video_autoencoder.recipe import ModelSection
-from heygen_hf.training.autoencoder_geometry import LatentSize
+from heygen_hf.training.autoencoder.geometry import LatentSize
 
 LTX = {
     "patch_size": 2,

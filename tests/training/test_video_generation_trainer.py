@@ -77,7 +77,7 @@ def test_gradient_checkpointing_does_not_change_the_trajectory(make_trainer: Mak
 def test_two_processes_are_one_with_twice_the_batch(make_trainer: MakeTrainer, tmp_path: Path) -> None:
     one = make_trainer("one", per_device_train_batch_size=4)
     one.train()
-    script = Path(__file__).with_name("two_processes.py")
+    script = Path(__file__).parent / "parallel" / "two_processes.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     subprocess.run([*command, str(script), str(tmp_path / "two")], check=True, timeout=240, capture_output=True)
     two = load_file(tmp_path / "two" / "checkpoint-8" / "model.safetensors")

@@ -9,21 +9,20 @@ from accelerate.utils import gather_object
 from torch import nn
 from torch.utils.data import DataLoader
 
-from heygen_hf.data.loading import ClipLoader, take_problems
+from heygen_hf.data.loading import ClipLoader
 from heygen_hf.training.base_arguments import BaseTrainingArguments
-from heygen_hf.training.block_compilation import compile_blocks
-from heygen_hf.training.callbacks import SetDataEpoch, UpdateAverage
-from heygen_hf.training.checkpointing_trainer import CheckpointingTrainer
-from heygen_hf.training.ema import ExponentialMovingAverage
+from heygen_hf.training.data_epoch import SetDataEpoch
 from heygen_hf.training.loaders import build_loader
-from heygen_hf.training.optimizers import MuonWithAdamW, split_for_muon
-from heygen_hf.training.process_group import leave_at_exit
-from heygen_hf.training.randomness import positions_in_global_batch
-from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
-from heygen_hf.training.throughput import ThroughputMeter
+from heygen_hf.training.monitoring.trainer import MonitoredTrainer
+from heygen_hf.training.noise.randomness import positions_in_global_batch
+from heygen_hf.training.optimization.block_compilation import compile_blocks
+from heygen_hf.training.optimization.build import build_optimizer, build_schedule
+from heygen_hf.training.optimization.ema import ExponentialMovingAverage
+from heygen_hf.training.optimization.update_average import UpdateAverage
+from heygen_hf.training.parallel.process_group import leave_at_exit
 
 
-class BaseTrainer(CheckpointingTrainer):
+class BaseTrainer(MonitoredTrainer):
     """`Trainer` with what every objective here wants; an objective's own trainer adds the rest.
 
     - The order of the data is a function of (seed, epoch), dealt to the processes here and not by Accelerate.
@@ -39,11 +38,9 @@ class BaseTrainer(CheckpointingTrainer):
     args: BaseTrainingArguments
 
     def __init__(self, model: nn.Module, args: BaseTrainingArguments, **options: Any) -> None:
-        self.throughput = ThroughputMeter()
         self.ema = None
         self._loader: ClipLoader | None = None
         self._micro_step, self._last_step = 0, -1
-        self.replaced_clips: dict[str, str] = {}
         if args.n_gpu > 1:
             raise ValueError(
                 f"{args.n_gpu} GPUs in one process are not supported: start one process each, with accelerate launch "
@@ -58,17 +55,6 @@ class BaseTrainer(CheckpointingTrainer):
             self.add_callback(UpdateAverage(self.ema))
         if args.compiles_blocks:
             compile_blocks(self.model)
-
-    # Training.
-
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        loss = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"the training loss is {loss.item()} at step {self.state.global_step + 1}: lower the learning rate or "
-                "set precision=fp32; the last good checkpoint is kept."
-            )
-        return loss
 
     # Data.
 
@@ -108,28 +94,6 @@ class BaseTrainer(CheckpointingTrainer):
             if hasattr(part, "set_epoch"):
                 part.set_epoch(epoch)
 
-    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
-        with self.throughput.waiting():
-            batches, num_items = super().get_batch_samples(*args, **kwargs)
-        for batch in batches:
-            self._report_replaced(take_problems(batch))
-            self._count_padding(batch)
-        if self._loader is not None:
-            self._report_replaced(list(self._loader.problems.items()))
-        return batches, num_items
-
-    def _count_padding(self, batch: dict[str, Any]) -> None:
-        mask = batch.get("attention_mask")
-        if mask is not None and mask.device.type == "cpu":  # a sum on a GPU would wait for it
-            self.throughput.add_padding(int(mask.numel() - mask.sum()) * self.accelerator.num_processes)
-
-    def _report_replaced(self, problems: list[tuple[str, str]]) -> None:
-        """Name each clip that could not be read, once, when another takes its place."""
-        for name, reason in problems:
-            if name not in self.replaced_clips:
-                self.replaced_clips[name] = reason
-                print(f"warning: {name!r} cannot be read any more and another clip takes its place: {reason}")
-
     @property
     def global_batch_size(self) -> int:
         """Samples of an optimiser step over all processes."""
@@ -159,40 +123,15 @@ class BaseTrainer(CheckpointingTrainer):
     # Optimiser and schedule.
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        if self.optimizer is None and self.args.optimizer == "muon":
-            matrices, others = split_for_muon(self.model if model is None else model)
-            self.optimizer = MuonWithAdamW(
-                matrices,
-                others,
-                muon_lr=self.args.muon_learning_rate,
-                adamw_lr=self.args.learning_rate,
-                momentum=self.args.muon_momentum,
-                betas=(self.args.adam_beta1, self.args.adam_beta2),
-                eps=self.args.adam_epsilon,
-                weight_decay=self.args.weight_decay,
-            )
-            return self.optimizer
-        return super().create_optimizer(model)
+        if self.optimizer is None:
+            self.optimizer = build_optimizer(self.model if model is None else model, self.args)
+        return self.optimizer or super().create_optimizer(model)
 
     def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> Any:
-        if self.lr_scheduler is None and self.args.linear_decay_share is not None:
-            self.lr_scheduler = constant_then_linear_decay(
-                self.optimizer if optimizer is None else optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                decay_share=self.args.linear_decay_share,
-            )
-            return self.lr_scheduler
-        if self.lr_scheduler is None and self.args.step_schedule_milestones:
-            self.lr_scheduler = step_schedule_with_warmup(
-                self.optimizer if optimizer is None else optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                milestones=self.args.step_schedule_milestones,
-                factor=self.args.step_schedule_factor,
-            )
-            return self.lr_scheduler
-        return super().create_scheduler(num_training_steps, optimizer)
+        if self.lr_scheduler is None:
+            optimizer_in_use = self.optimizer if optimizer is None else optimizer
+            self.lr_scheduler = build_schedule(optimizer_in_use, self.args, num_training_steps=num_training_steps)
+        return self.lr_scheduler or super().create_scheduler(num_training_steps, optimizer)
 
     @property
     def initial_step(self) -> int:
@@ -206,11 +145,6 @@ class BaseTrainer(CheckpointingTrainer):
             for replaced in gather_object([self.replaced_clips]):
                 self.replaced_clips = {**replaced, **self.replaced_clips}
         return output
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs:
-            logs.update(self.throughput.read())
-        super().log(logs, start_time)
 
     # Evaluation with the averaged weights.
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from heygen_hf.training.base_arguments import BaseTrainingArguments
-from heygen_hf.training.given_frames import GivenFramesSampler
+from heygen_hf.training.noise.given_frames import GivenFramesSampler
 
 
 @dataclass

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
-from heygen_hf.training.callbacks import SampleVideos
-from heygen_hf.training.randomness import draw_interval_ends, draw_noise, generator_for
-from heygen_hf.training.validation_loss import mean_loss_per_timestep, positions_in_validation
+from heygen_hf.training.monitoring.sample_videos import SampleVideos
+from heygen_hf.training.noise.randomness import draw_interval_ends, draw_noise, generator_for
+from heygen_hf.training.noise.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
 
 
@@ -83,7 +83,7 @@ class VideoGenerationTrainer(BaseTrainer):
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,  # noqa: ARG002
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         pixel_values = inputs["pixel_values"]
         positions = self._next_positions(pixel_values.shape[0])
@@ -194,8 +194,8 @@ class VideoGenerationTrainer(BaseTrainer):
         self,
         model: nn.Module,
         inputs: dict[str, Any],
-        prediction_loss_only: bool,  # noqa: ARG002
-        ignore_keys: list[str] | None = None,  # noqa: ARG002
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         """Losses at noise that depends on the clip's position alone: `(batch, eval timesteps)`, and as many columns
         again for each pattern of given frames."""

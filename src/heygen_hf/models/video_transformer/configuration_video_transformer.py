@@ -83,7 +83,7 @@ class VideoTransformerConfig(PreTrainedConfig):
             The default shape to generate, in pixels and frames; any other that the patch divides works too.
         given_frame_patterns (`list[str]`, *optional*):
             Set by the trainer: which given frames the model learned from ("first", "prefix", …; see
-            `heygen_hf.training.given_frames`), so that a pipeline can warn of what it never saw.
+            `heygen_hf.training.noise.given_frames`), so that a pipeline can warn of what it never saw.
         initializer_range (`float`, defaults to 1.0):
             Scale of the width-aware initialisation (see `_init_weights`); 1.0 keeps unit-variance activations.
 

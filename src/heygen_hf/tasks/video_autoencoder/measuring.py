@@ -12,7 +12,7 @@ from heygen_hf.data import VideoTextCollator
 from heygen_hf.evaluation import clip_psnr, clip_ssim, mean_with_interval
 from heygen_hf.hub import MetricResult
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.training.autoencoder_geometry import LatentSize
+from heygen_hf.training.autoencoder.geometry import LatentSize
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def clip_batches(
 @torch.no_grad()
 def reconstruct(autoencoder: Any, clips: torch.Tensor) -> torch.Tensor:
     """Clips `(batch, frames, channels, height, width)` from the posterior's mean, clamped to [-1, 1]."""
-    from heygen_hf.training.autoencoder_reconstruction import ReconstructingAutoencoder
+    from heygen_hf.training.autoencoder.reconstruction import ReconstructingAutoencoder
 
     return ReconstructingAutoencoder(autoencoder)(clips)[0].float().clamp(-1, 1)
 

@@ -11,7 +11,7 @@ from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.recipe_values import nearest_of
 from heygen_hf.tasks.text_to_video.encoder_loading import load_autoencoder
 from heygen_hf.tasks.video_autoencoder.recipe import ModelSection
-from heygen_hf.training.autoencoder_geometry import LatentSize, latent_size
+from heygen_hf.training.autoencoder.geometry import LatentSize, latent_size
 
 _WAN = "AutoencoderKLWan"
 

@@ -12,7 +12,7 @@ from heygen_hf.pipelines.latents import encode_to_posterior
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.video_autoencoder.measuring import reconstruct
 from heygen_hf.tasks.video_files import video_grid
-from heygen_hf.training.autoencoder_reconstruction import decode
+from heygen_hf.training.autoencoder.reconstruction import decode
 
 _FRAME_RATE = 8.0
 STRIPS = "reconstructions.png"

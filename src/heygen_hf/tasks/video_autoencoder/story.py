@@ -27,8 +27,8 @@ from heygen_hf.tasks.video_autoencoder.model import build_autoencoder, device_of
 from heygen_hf.tasks.video_autoencoder.recipe import check_options
 from heygen_hf.tasks.video_autoencoder.samples import preview_writer, write_interpolation, write_strips
 from heygen_hf.training import JsonLinesLog, VideoAutoencoderTrainer, VideoAutoencoderTrainingArguments
-from heygen_hf.training.autoencoder_geometry import LatentSize
-from heygen_hf.training.autoencoder_reconstruction import in_slices
+from heygen_hf.training.autoencoder.geometry import LatentSize
+from heygen_hf.training.autoencoder.reconstruction import in_slices
 
 
 def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from heygen_hf.pipelines.latents import encode_to_posterior, is_image_autoencoder
-from heygen_hf.training.autoencoder_reconstruction import decode
+from heygen_hf.training.autoencoder.reconstruction import decode
 
 _FARTHEST_FRAMES, _FARTHEST_PIXELS = 16, 64
 _LARGE = 256  # pixels that every autoencoder in use divides

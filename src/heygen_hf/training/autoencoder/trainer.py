@@ -13,19 +13,19 @@ from torch import nn
 from transformers import EvalPrediction
 
 from heygen_hf.losses import VideoGenerationLoss
-from heygen_hf.training.autoencoder_adversary import Adversary
-from heygen_hf.training.autoencoder_geometry import latent_size
-from heygen_hf.training.autoencoder_optimizer import build_kernel_optimizer
-from heygen_hf.training.autoencoder_reconstruction import (
+from heygen_hf.training.autoencoder.adversary import Adversary
+from heygen_hf.training.autoencoder.arguments import VideoAutoencoderTrainingArguments
+from heygen_hf.training.autoencoder.geometry import latent_size
+from heygen_hf.training.autoencoder.optimizer import build_kernel_optimizer
+from heygen_hf.training.autoencoder.reconstruction import (
     ReconstructingAutoencoder,
     Reconstruction,
     in_slices,
     last_layer_of,
 )
 from heygen_hf.training.base_trainer import BaseTrainer
-from heygen_hf.training.callbacks import SampleVideos
-from heygen_hf.training.validation_loss import positions_in_validation
-from heygen_hf.training.video_autoencoder_arguments import VideoAutoencoderTrainingArguments
+from heygen_hf.training.monitoring.sample_videos import SampleVideos
+from heygen_hf.training.noise.validation_loss import positions_in_validation
 
 _POSTERIOR = 3  # a stream of (seed, step) beside those of `randomness.py`
 
@@ -100,7 +100,7 @@ class VideoAutoencoderTrainer(BaseTrainer):
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,  # noqa: ARG002
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         target = inputs["pixel_values"]
         self._check_size(target)
@@ -188,8 +188,8 @@ class VideoAutoencoderTrainer(BaseTrainer):
         self,
         model: nn.Module,
         inputs: dict[str, Any],
-        prediction_loss_only: bool,  # noqa: ARG002
-        ignore_keys: list[str] | None = None,  # noqa: ARG002
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         """Figures `(batch, names)` of each clip, and where in the validation set it stands."""
         target = self._prepare_inputs(inputs)["pixel_values"]

@@ -7,7 +7,7 @@ from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig
 from heygen_hf.models.text_transformer import TextTransformerConfig
 from heygen_hf.models.video_transformer import VideoTransformerConfig
 from heygen_hf.training import newest_checkpoint
-from heygen_hf.training.checkpoints import (
+from heygen_hf.training.checkpoints.files import (
     check_same_architecture,
     checkpoint_problem,
     publish_checkpoint,

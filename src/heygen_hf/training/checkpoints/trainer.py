@@ -11,14 +11,14 @@ from torch import nn
 from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from heygen_hf.training.checkpoints import (
+from heygen_hf.training.checkpoints.files import (
     STAGING,
     check_same_architecture,
     checkpoint_problem,
     publish_checkpoint,
 )
-from heygen_hf.training.ema import ExponentialMovingAverage
-from heygen_hf.training.throughput import ThroughputMeter
+from heygen_hf.training.monitoring.throughput import ThroughputMeter
+from heygen_hf.training.optimization.ema import ExponentialMovingAverage
 
 EMA_FILE = "ema.safetensors"
 

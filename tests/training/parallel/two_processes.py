@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.modules |= {"peft": None, "bitsandbytes": None}  # transformers would import them for seconds
 
 from conftest import build_trainer  # noqa: E402

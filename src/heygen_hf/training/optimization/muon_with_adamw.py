@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from heygen_hf.training.muon import Muon
+from heygen_hf.training.optimization.muon import Muon
 
 
 class MuonWithAdamW(torch.optim.Optimizer):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from heygen_hf.pipelines.latents import encode_to_posterior, is_image_autoencoder
-from heygen_hf.training.randomness import generator_for
+from heygen_hf.training.noise.randomness import generator_for
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ReconstructingAutoencoder(nn.Module):
             latents = mean + (0.5 * logvar).exp() * torch.stack(drawn).to(mean)
         return decode(self.autoencoder, latents), mean, logvar
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:  # noqa: ARG002
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:
         """As Trainer calls it."""
         try:
             self.autoencoder.enable_gradient_checkpointing()
@@ -179,7 +179,7 @@ class _ConfigOf:
     def __init__(self, autoencoder: Any) -> None:
         self._autoencoder = autoencoder
 
-    def to_json_string(self, use_diff: bool = True) -> str:  # noqa: ARG002
+    def to_json_string(self, use_diff: bool = True) -> str:
         """What `save_pretrained` writes as config.json, less how latents are normalised: that is measured later."""
         values = json.loads(self._autoencoder.to_json_string())
         unsaid = {"latents_mean", "latents_std", "scaling_factor", "shift_factor"}

@@ -6,8 +6,8 @@ from torch import nn
 
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.training import MuonWithAdamW, split_for_muon
-from heygen_hf.training.muon import Muon
-from heygen_hf.training.schedules import constant_then_linear_decay, step_schedule_with_warmup
+from heygen_hf.training.optimization.muon import Muon
+from heygen_hf.training.optimization.schedules import constant_then_linear_decay, step_schedule_with_warmup
 
 
 def tiny() -> nn.Module:

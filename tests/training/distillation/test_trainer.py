@@ -8,7 +8,7 @@ from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTran
 from heygen_hf.pipelines.given_frames import GivenLatents
 from heygen_hf.pipelines.schedulers import build_scheduler, model_timesteps, set_timesteps, wanted_prediction
 from heygen_hf.training import DistillationTrainer, DistillationTrainingArguments
-from heygen_hf.training.teacher_segments import Teacher
+from heygen_hf.training.distillation.teacher_segments import Teacher
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 import torch
 
 from heygen_hf.losses import FlowMatchingObjective
-from heygen_hf.training.randomness import draw_noise, generator_for, positions_in_global_batch
+from heygen_hf.training.noise.randomness import draw_noise, generator_for, positions_in_global_batch
 
 
 def draw(positions: list[int], *, step: int = 3, seed: int = 0):

@@ -8,7 +8,7 @@ import torch
 
 from heygen_hf.losses import FlowMatchingObjective
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
-from heygen_hf.training.given_frames import GivenFrames, GivenFramesSampler
+from heygen_hf.training.noise.given_frames import GivenFrames, GivenFramesSampler
 
 MakeTrainer = Callable[..., VideoGenerationTrainer]
 GRID = (6, 4, 3)

@@ -8,11 +8,11 @@ from torch import nn
 
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration, VideoTransformerModel
 from heygen_hf.pipelines.given_frames import GivenLatents
-from heygen_hf.training.block_compilation import compile_blocks
-from heygen_hf.training.distillation_arguments import DistillationTrainingArguments
-from heygen_hf.training.given_frames import GivenFrames
-from heygen_hf.training.randomness import draw_noise, generator_for
-from heygen_hf.training.teacher_segments import Segments, Teacher
+from heygen_hf.training.distillation.arguments import DistillationTrainingArguments
+from heygen_hf.training.distillation.teacher_segments import Segments, Teacher
+from heygen_hf.training.noise.given_frames import GivenFrames
+from heygen_hf.training.noise.randomness import draw_noise, generator_for
+from heygen_hf.training.optimization.block_compilation import compile_blocks
 from heygen_hf.training.video_generation_trainer import VideoGenerationTrainer
 
 
@@ -72,7 +72,7 @@ class DistillationTrainer(VideoGenerationTrainer):
         model: nn.Module,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: torch.Tensor | int | None = None,  # noqa: ARG002
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> Any:
         clips = inputs["pixel_values"]
         positions = self._next_positions(clips.shape[0])
@@ -119,8 +119,8 @@ class DistillationTrainer(VideoGenerationTrainer):
         self,
         model: nn.Module,
         inputs: dict[str, Any],
-        prediction_loss_only: bool,  # noqa: ARG002
-        ignore_keys: list[str] | None = None,  # noqa: ARG002
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         """Losses at noise that depends on the clip's position alone: `(batch, to_steps)`, and as many columns again for
         each pattern of given frames."""

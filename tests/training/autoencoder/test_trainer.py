@@ -11,11 +11,11 @@ from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from transformers import TrainerCallback
 
 from heygen_hf.training import JsonLinesLog
-from heygen_hf.training.autoencoder_geometry import latent_size
-from heygen_hf.training.autoencoder_optimizer import split_kernels
-from heygen_hf.training.autoencoder_reconstruction import ReconstructingAutoencoder, decode, in_slices
-from heygen_hf.training.video_autoencoder_arguments import VideoAutoencoderTrainingArguments
-from heygen_hf.training.video_autoencoder_trainer import VideoAutoencoderTrainer, kl_per_value
+from heygen_hf.training.autoencoder.arguments import VideoAutoencoderTrainingArguments
+from heygen_hf.training.autoencoder.geometry import latent_size
+from heygen_hf.training.autoencoder.optimizer import split_kernels
+from heygen_hf.training.autoencoder.reconstruction import ReconstructingAutoencoder, decode, in_slices
+from heygen_hf.training.autoencoder.trainer import VideoAutoencoderTrainer, kl_per_value
 
 
 def wan(**more: object) -> AutoencoderKLWan:

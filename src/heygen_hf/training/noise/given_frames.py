@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 
 from heygen_hf.losses.timesteps import stratified_uniform
-from heygen_hf.training.randomness import generator_for
+from heygen_hf.training.noise.randomness import generator_for
 
 GivenPattern = Literal["none", "first", "prefix", "first_and_last", "random", "region", "each"]
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from heygen_hf.training.base_arguments import BaseTrainingArguments
-from heygen_hf.training.muon import Muon, orthogonalize
-from heygen_hf.training.optimizers import MuonWithAdamW
+from heygen_hf.training.optimization.muon import Muon, orthogonalize
+from heygen_hf.training.optimization.muon_with_adamw import MuonWithAdamW
 
 
 class KernelMuon(Muon):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from heygen_hf.losses import VideoGenerationLoss
 from heygen_hf.models.video_discriminator import VideoDiscriminatorConfig, VideoDiscriminatorModel
-from heygen_hf.training.video_autoencoder_arguments import VideoAutoencoderTrainingArguments
+from heygen_hf.training.autoencoder.arguments import VideoAutoencoderTrainingArguments
 
 DISCRIMINATOR_FILE = "discriminator.safetensors"
 OPTIMIZER_FILE = "discriminator_optimizer.pt"

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from heygen_hf.training.muon import Muon, orthogonalize
+from heygen_hf.training.optimization.muon import Muon, orthogonalize
 
 SHAPES = [(16, 16), (16, 16), (24, 16), (16, 24)]
 

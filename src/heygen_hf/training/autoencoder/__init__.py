@@ -1,0 +1,1 @@
+"""Training of diffusers' video autoencoders."""

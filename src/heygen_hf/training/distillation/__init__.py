@@ -1,0 +1,1 @@
+"""Fewer sampling steps: a student that learns from a finished generator."""
