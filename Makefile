@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Torch comes first and alone: whichever build of it is chosen, what follows fits to it.
 TORCH := $(shell grep '^torch==' constraints.txt)
 
+# Tests run side by side, a file each, so one thread apiece is what the cores are for.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
 DATA := data/moving_digits
 RUN := outputs/moving_digits
 VIDEOS := out/moving_digits
@@ -39,10 +42,10 @@ demo: $(VENV)/.core
 	@echo "your own prompt        $(BIN)/heygen-hf generate $(RUN) --prompt \"a cyan 3 moves up\""
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
