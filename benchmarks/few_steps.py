@@ -20,9 +20,9 @@ from heygen_hf.evaluation import AttributeJudges
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks import load_recipe
 from heygen_hf.tasks.clip_data import prepare_data
+from heygen_hf.tasks.generation import fast_math, load_pipeline
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video.evaluation import EvaluationPrompt, evaluation_prompts
-from heygen_hf.tasks.video_files import fast_math, load_pipeline
 
 PARTS: dict[str, list[dict[str, Any]]] = {
     "samplers": [

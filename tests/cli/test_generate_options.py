@@ -2,7 +2,7 @@ import pytest
 
 from heygen_hf.cli.generate import _guidance
 from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS, sampling_options
-from heygen_hf.tasks.video_files import generate
+from heygen_hf.tasks.generation import generate
 
 
 def test_guidance_is_a_number_or_one_for_each_condition() -> None:

@@ -13,7 +13,7 @@ from heygen_hf.data.talking_faces import speech_level, synthesize_speech
 from heygen_hf.pipelines import VideoGenerationPipeline, audio_inputs
 from heygen_hf.pipelines.audio_inputs import at_speech_level, encode_sound
 from heygen_hf.processing import FrameAudioFeatureExtractor
-from heygen_hf.tasks.sound_files import read_sounds
+from heygen_hf.tasks.generation.sound_files import read_sounds
 
 RATE = 8000
 EXTRACTOR = FrameAudioFeatureExtractor(6, RATE, steps_per_frame=1, max_frequency=None, speech_level=0.12)

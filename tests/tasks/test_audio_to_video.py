@@ -19,8 +19,8 @@ from heygen_hf.tasks import evaluate_recipe_run, run_recipe
 from heygen_hf.tasks.audio_to_video import evaluate
 from heygen_hf.tasks.audio_to_video.hearing import Hearing, describe_encoder, load_hearing
 from heygen_hf.tasks.audio_to_video.recipe import AudioSection
+from heygen_hf.tasks.generation import generate
 from heygen_hf.tasks.recipe_planner import plan_recipe
-from heygen_hf.tasks.video_files import generate
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "audio_to_video" / "talking_faces.yaml"
 TINY = [

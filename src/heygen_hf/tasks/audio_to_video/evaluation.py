@@ -28,9 +28,9 @@ from heygen_hf.tasks.audio_to_video.judged_clips import (
 )
 from heygen_hf.tasks.audio_to_video.other_speech import Partners, choose_partners, recordings_of
 from heygen_hf.tasks.clip_data import PreparedData
+from heygen_hf.tasks.generation import load_pipeline, sample_videos
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
-from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 
 def evaluate_run(

@@ -8,7 +8,7 @@ import torch
 from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation.talking_faces import match_identities
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.given_files import whole_clip
+from heygen_hf.tasks.generation.given_files import whole_clip
 
 
 def choose_references(identities: Sequence[str], rows: Sequence[int]) -> dict[str, int]:

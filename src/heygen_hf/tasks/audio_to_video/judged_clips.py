@@ -12,7 +12,7 @@ from heygen_hf.data.video.audio import decode_audio
 from heygen_hf.evaluation.talking_faces import loudness_per_frame
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
-from heygen_hf.tasks.given_files import frame_numbers, whole_clip
+from heygen_hf.tasks.generation.given_files import frame_numbers, whole_clip
 from heygen_hf.tasks.recipe import Recipe
 
 LEAST_HEARD = 2  # clips with speech: one is compared with another

@@ -7,9 +7,9 @@ from heygen_hf.tasks.audio_to_video.card import write_audio_card
 from heygen_hf.tasks.audio_to_video.evaluation import evaluate_run
 from heygen_hf.tasks.audio_to_video.hearing import Hearing
 from heygen_hf.tasks.audio_to_video.task import AudioToVideo
+from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.run_folder import RunFolder
-from heygen_hf.tasks.video_files import load_pipeline
 
 
 def evaluate(

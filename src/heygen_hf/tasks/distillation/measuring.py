@@ -12,6 +12,7 @@ from rich.table import Table
 from heygen_hf.hub import MetricResult, attribute_metrics
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.distillation.recipe import with_defaults
+from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.text_to_video.card import GROUP_NAMES, write_run_card
@@ -23,7 +24,6 @@ from heygen_hf.tasks.text_to_video.evaluation import (
     prompt_videos,
 )
 from heygen_hf.tasks.text_to_video.evaluation import evaluate as text_to_video_evaluate
-from heygen_hf.tasks.video_files import load_pipeline
 
 # Of the data, what decides what judges learn.
 _JUDGED_BY = (

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.recipe import Recipe, load_recipe, recipe_of_values
 from heygen_hf.tasks.recipe_yaml import read_recipe_values
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video.recipe import GenerationSection
 from heygen_hf.tasks.text_to_video.recipe import with_defaults as with_text_to_video_defaults
-from heygen_hf.tasks.video_files import load_pipeline
 
 # Of the teacher's training, what holds for the student's too.
 _INHERITED = (

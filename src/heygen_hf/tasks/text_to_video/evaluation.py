@@ -14,11 +14,11 @@ from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attr
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
+from heygen_hf.tasks.generation import load_pipeline, sample_videos
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.text_to_video.card import write_run_card
 from heygen_hf.tasks.text_to_video.given_evaluation import evaluate_given, print_given_tables
-from heygen_hf.tasks.video_files import load_pipeline, sample_videos
 
 SEEN, UNSEEN = "seen", "unseen"
 JUDGES_INDEX = "judges.json"

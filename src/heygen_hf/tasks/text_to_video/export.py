@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from heygen_hf.data import write_video
 from heygen_hf.hub import write_sample_strips
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.tasks.generation import GIVEN, sample_videos, to_uint8
 from heygen_hf.tasks.run_folder import RunFolder, write_json
-from heygen_hf.tasks.video_files import GIVEN, sample_videos, to_uint8
 
 
 def export_run(

@@ -12,8 +12,8 @@ from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation import AttributeJudges, attribute_accuracy
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.pipelines.long_video import plan_windows
+from heygen_hf.tasks.generation import fast_math
 from heygen_hf.tasks.text_to_video.recipe import EvaluationSection
-from heygen_hf.tasks.video_files import fast_math
 
 
 def evaluate_given(

@@ -14,6 +14,7 @@ from transformers.trainer_utils import IntervalStrategy, set_seed
 
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.generation import sample_grid_writer
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
@@ -23,7 +24,6 @@ from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
 from heygen_hf.tasks.text_to_video.resume import is_finished
-from heygen_hf.tasks.video_files import sample_grid_writer
 from heygen_hf.training import JsonLinesLog, VideoGenerationTrainingArguments
 
 

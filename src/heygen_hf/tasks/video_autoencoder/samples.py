@@ -10,8 +10,8 @@ from heygen_hf.data import write_video
 from heygen_hf.hub import write_sample_strips
 from heygen_hf.pipelines.latents import encode_to_posterior
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.generation import video_grid
 from heygen_hf.tasks.video_autoencoder.measuring import reconstruct
-from heygen_hf.tasks.video_files import video_grid
 from heygen_hf.training.autoencoder.reconstruction import decode
 
 _FRAME_RATE = 8.0

@@ -14,7 +14,7 @@ from heygen_hf.data import build_tokenizer, decode_frames, write_video
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.given_files import read_clip
+from heygen_hf.tasks.generation.given_files import read_clip
 
 CAPTION = "a red 7 moves left"
 

@@ -12,7 +12,7 @@ from heygen_hf.data import build_tokenizer
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.generation_checks import usable_device
+from heygen_hf.tasks.generation.checks import usable_device
 
 
 def export_model(folder: Path, *, has_captions: bool) -> Path:
