@@ -1,37 +1,21 @@
 """Muon for the kernels of an autoencoder's convolutions, AdamW for everything else."""
 
-import math
-
 import torch
 from torch import nn
 
 from heygen_hf.training.base_arguments import BaseTrainingArguments
-from heygen_hf.training.optimization.muon import Muon, orthogonalize
+from heygen_hf.training.optimization.muon import Muon
 from heygen_hf.training.optimization.muon_with_adamw import MuonWithAdamW
 
 
 class KernelMuon(Muon):
-    """[`Muon`] for weights of any shape: a kernel `(out, in, …)` is the matrix `(out, in * …)`."""
+    """[`Muon`] for weights of any shape."""
 
     def __init__(
         self, params: list[nn.Parameter], *, lr: float, momentum: float, weight_decay: float, num_iterations: int = 5
     ) -> None:
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "num_iterations": num_iterations}
         torch.optim.Optimizer.__init__(self, params, defaults)
-
-    def _step_same_shape(self, weights: list[nn.Parameter], group: dict) -> None:
-        for weight in weights:
-            if "momentum_buffer" not in self.state[weight]:
-                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        gradients = [weight.grad for weight in weights]
-        buffers = [self.state[weight]["momentum_buffer"] for weight in weights]
-        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-        looked_ahead = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        matrices = torch.stack(looked_ahead).flatten(2)
-        updates = orthogonalize(matrices, num_iterations=group["num_iterations"]).to(weights[0].dtype)
-        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-        scale = group["lr"] * 0.2 * math.sqrt(max(matrices.shape[1:]))
-        torch._foreach_add_(weights, list(updates.view(-1, *weights[0].shape).unbind()), alpha=-scale)
 
 
 class KernelMuonWithAdamW(MuonWithAdamW):

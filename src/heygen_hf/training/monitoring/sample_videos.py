@@ -7,7 +7,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 
 class SampleVideos(TrainerCallback):
-    """Calls `write_samples(step)` every `sample_steps` optimiser steps and at the end, on the main process."""
+    """Calls `write_samples(step)` every `sample_steps` optimiser steps and at the end, on every process."""
 
     def __init__(self, write_samples: Callable[[int], None]) -> None:
         self.write_samples = write_samples
@@ -21,5 +21,5 @@ class SampleVideos(TrainerCallback):
     ) -> None:
         every = getattr(args, "sample_steps", 0)
         due = every and (state.global_step % every == 0 or state.global_step == state.max_steps)
-        if due and state.is_world_process_zero:
+        if due:
             self.write_samples(state.global_step)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from heygen_hf.training.parallel.sharding import local, parts_of_stack, whole_stack
+
 # Keller Jordan's quintic: it takes singular values between about 0.01 and 1 to between 0.7 and 1.2 in five steps.
 NEWTON_SCHULZ_COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -61,18 +63,22 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _step_same_shape(self, weights: list[nn.Parameter], group: dict) -> None:
-        gradients = [weight.grad for weight in weights]
         for weight in weights:
             if "momentum_buffer" not in self.state[weight]:
                 self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-        buffers = [self.state[weight]["momentum_buffer"] for weight in weights]
+        like = weights[0]  # a kernel `(out, in, …)` is the matrix `(out, in * …)`
+        parts = [local(weight) for weight in weights]
+        gradients = [local(weight.grad) for weight in weights]
+        buffers = [local(self.state[weight]["momentum_buffer"]) for weight in weights]
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
         looked_ahead = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        updates = orthogonalize(torch.stack(looked_ahead), num_iterations=group["num_iterations"])
-        rows, columns = weights[0].shape
-        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
-        scale = group["lr"] * 0.2 * math.sqrt(max(rows, columns))
-        torch._foreach_add_(weights, list(updates.to(weights[0].dtype).unbind()), alpha=-scale)
+        # What is sharded is gathered first: a part's orthogonal matrix is no part of the whole's.
+        matrices = whole_stack(torch.stack(looked_ahead), like).flatten(2)
+        updates = orthogonalize(matrices, num_iterations=group["num_iterations"]).to(like.dtype)
+        updates = parts_of_stack(updates.view(-1, *like.shape), like)
+        torch._foreach_mul_(parts, 1 - group["lr"] * group["weight_decay"])
+        scale = group["lr"] * 0.2 * math.sqrt(max(matrices.shape[1:]))
+        torch._foreach_add_(parts, list(updates.unbind()), alpha=-scale)
 
 
 def orthogonalize(matrices: torch.Tensor, *, num_iterations: int = 5) -> torch.Tensor:

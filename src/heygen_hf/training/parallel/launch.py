@@ -1,0 +1,78 @@
+"""What a launcher asked for: refused in one line where it cannot be done, and FSDP2 on a CPU where it can."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import DistributedType
+
+
+def asks_for(engine: str) -> bool:
+    """Whether the launcher's configuration names an engine: "FSDP" or "DEEPSPEED"."""
+    return os.environ.get(f"ACCELERATE_USE_{engine}", "").lower() == "true"
+
+
+def num_processes() -> int:
+    """As the launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def check_launch() -> None:
+    """Refuse what `accelerate launch` would silently do otherwise.
+
+    Raises:
+        ValueError: a configuration for GPUs on a machine without one, or for sharding in one process.
+        ImportError: DeepSpeed is asked for and not installed.
+    """
+    if "ACCELERATE_MIXED_PRECISION" not in os.environ:  # not started by accelerate
+        return
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    hidden = visible is not None and not any(
+        name.strip().lstrip("-") == name.strip() != "" for name in visible.split(",")
+    )
+    on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true"
+    wants_gpu = not hidden and not on_cpu and (num_processes() > 1 or visible is not None)
+    if wants_gpu and torch.accelerator.current_accelerator(check_available=True) is None:
+        raise ValueError(
+            "accelerate's configuration is for GPUs and torch finds none here: use recipes/accelerate/cpu.yaml, "
+            "cpu_2_processes.yaml or cpu_2_processes_fsdp2.yaml, or install torch for this machine's GPU."
+        )
+    if asks_for("FSDP") and num_processes() == 1:
+        raise ValueError(
+            "accelerate's configuration shards the weights (FSDP) and starts one process, which has nobody to share "
+            "with: give --num_processes 2 or more, or use recipes/accelerate/one_gpu.yaml."
+        )
+    if asks_for("FSDP") and os.environ.get("FSDP_VERSION", "1") != "2":
+        raise ValueError(
+            f"fsdp_version={os.environ.get('FSDP_VERSION', '1')} is not supported: set fsdp_version: 2 in "
+            "accelerate's configuration, as recipes/accelerate/fsdp2.yaml has it."
+        )
+    if asks_for("DEEPSPEED") and find_spec("deepspeed") is None:
+        raise ImportError("accelerate's configuration is for DeepSpeed: pip install 'heygen_hf[deepspeed]'.")
+
+
+def forget_launcher_precision() -> None:
+    """The recipe decides the precision; without this a launcher's `mixed_precision: bf16` would make fp32 bf16."""
+    if "ACCELERATE_MIXED_PRECISION" in os.environ:
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "no"
+
+
+@contextmanager
+def sharding_on_cpu() -> Iterator[None]:
+    """Within the context an `Accelerator` for FSDP2 made on a CPU shards.
+
+    Accelerate makes FSDP of several processes on GPUs only; of several on a CPU it makes DDP, without a word. FSDP2
+    itself works through gloo.
+    """
+    state = PartialState()
+    is_ours = asks_for("FSDP") and state.distributed_type == DistributedType.MULTI_CPU
+    if is_ours:
+        state.distributed_type = DistributedType.MULTI_GPU
+    try:
+        yield
+    finally:
+        if is_ours and state.distributed_type == DistributedType.MULTI_GPU:
+            state.distributed_type = DistributedType.MULTI_CPU
