@@ -21,6 +21,7 @@ from heygen_hf.tasks.audio_to_video.judged_clips import (
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
+from heygen_hf.tasks.text_to_video.bare import BareVideoTraining
 from heygen_hf.tasks.text_to_video.model import build_model
 from heygen_hf.tasks.text_to_video.parts import Samples, TextToVideo
 from heygen_hf.tasks.text_to_video.plan import plan as plan_video
@@ -109,3 +110,8 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     """The plan of a recipe, see `text_to_video.plan`."""
     return plan_video(recipe, measure=measure, task=AudioToVideo)
+
+
+def bare_training(recipe: Recipe) -> BareVideoTraining:
+    """Data and trainer alone, see `BareTraining`."""
+    return BareVideoTraining(recipe, task=AudioToVideo)

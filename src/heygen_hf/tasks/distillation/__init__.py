@@ -2,6 +2,6 @@
 
 from heygen_hf.tasks.distillation.measuring import evaluate
 from heygen_hf.tasks.distillation.recipe import SECTIONS
-from heygen_hf.tasks.distillation.story import distill, plan, run
+from heygen_hf.tasks.distillation.story import bare_training, distill, plan, run
 
-__all__ = ["SECTIONS", "distill", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "bare_training", "distill", "evaluate", "plan", "run"]

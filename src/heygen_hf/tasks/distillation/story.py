@@ -11,6 +11,7 @@ from heygen_hf.tasks.distillation.task import Distillation
 from heygen_hf.tasks.distillation.teacher import student_recipe, with_teachers_model
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import TrainedRun, no_empty_folder_left
+from heygen_hf.tasks.text_to_video.bare import BareVideoTraining
 from heygen_hf.tasks.text_to_video.plan import plan as plan_video
 from heygen_hf.tasks.text_to_video.story import run as run_video
 
@@ -54,3 +55,8 @@ def _run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequen
 def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     """The plan of a recipe, see `text_to_video.plan`."""
     return plan_video(with_teachers_model(recipe), measure=measure, task=Distillation)
+
+
+def bare_training(recipe: Recipe) -> BareVideoTraining:
+    """Data and trainer alone, see `BareTraining`."""
+    return BareVideoTraining(recipe, task=Distillation, complete=with_teachers_model)

@@ -43,9 +43,6 @@ def run_model_task(
     # 1. Data.
     with arguments.main_process_first(desc="preparing the data"):
         parts = task.build(recipe, exported=None, is_main=arguments.should_save)
-    arguments.dataloader_num_workers = parts.num_workers
-    if parts.eval_dataset is None:
-        arguments.eval_strategy = IntervalStrategy.NO
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
     set_seed(recipe.seed)
@@ -56,18 +53,7 @@ def run_model_task(
         write_text(folder.recipe, resolved_yaml(recipe))
 
     # 3. Trainer.
-    trainer = SupervisedTrainer(
-        model,
-        arguments,
-        train_dataset=at_least_a_step(parts.train_dataset, arguments),
-        eval_dataset=_evenly_spread(parts.eval_dataset, arguments.max_eval_samples),
-        data_collator=parts.collate,
-        eval_collator=parts.eval_collate,
-        compute_metrics=parts.compute_metrics,
-        preprocess_logits_for_metrics=parts.preprocess_logits_for_metrics,
-        count_tokens=parts.count_tokens,
-        callbacks=[JsonLinesLog(folder.log)],
-    )
+    trainer = build_trainer(parts, model, arguments, callbacks=[JsonLinesLog(folder.log)])
     facts = train_run(trainer, checkpoint=checkpoint, data_name=parts.data_name, reports=parts.reports, command=command)
     if facts is None:
         return TrainedRun(folder.path, {})
@@ -98,6 +84,27 @@ def build_model(parts: TaskParts, recipe: Recipe) -> Any:
     from heygen_hf.tasks.adapters import apply_adapters
 
     return apply_adapters(model, recipe.peft)
+
+
+def build_trainer(
+    parts: TaskParts, model: Any, arguments: SupervisedTrainingArguments, **options: Any
+) -> SupervisedTrainer:
+    """The trainer of a run; the options are further arguments of it."""
+    arguments.dataloader_num_workers = parts.num_workers
+    if parts.eval_dataset is None:
+        arguments.eval_strategy = IntervalStrategy.NO
+    return SupervisedTrainer(
+        model,
+        arguments,
+        train_dataset=at_least_a_step(parts.train_dataset, arguments),
+        eval_dataset=_evenly_spread(parts.eval_dataset, arguments.max_eval_samples),
+        data_collator=parts.collate,
+        eval_collator=parts.eval_collate,
+        compute_metrics=parts.compute_metrics,
+        preprocess_logits_for_metrics=parts.preprocess_logits_for_metrics,
+        count_tokens=parts.count_tokens,
+        **options,
+    )
 
 
 def at_least_a_step(dataset: Any, arguments: SupervisedTrainingArguments) -> Any:

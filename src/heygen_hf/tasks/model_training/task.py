@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.model_training.bare import BareModelTraining
 from heygen_hf.tasks.model_training.parts import TaskParts
 from heygen_hf.tasks.model_training.plan import plan_model_task
 from heygen_hf.tasks.model_training.remeasuring import evaluate_model_run
@@ -31,6 +32,10 @@ class ModelTask:
     def run(self, recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
         """Train what the recipe says; see `run_recipe`."""
         return run_model_task(self, recipe, resume=resume, overwrite=overwrite, command=command)
+
+    def bare_training(self, recipe: Recipe, **options: Any) -> BareModelTraining:
+        """Data and trainer alone, for `heygen-hf search` and `--overfit-one-batch`."""
+        return BareModelTraining(self, recipe, **options)
 
     def plan(self, recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
         """What a run would do: `heygen-hf plan RECIPE`."""

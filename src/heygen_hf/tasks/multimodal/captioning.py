@@ -166,7 +166,7 @@ print(tokenizer.batch_decode(model.generate(**clip, do_sample=False), skip_speci
 """
 
 TASK = ModelTask(name="video_captioning", build=build, pipeline_tag="video-text-to-text")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS = {
     "model": FusionModelSection,
     "data": MultimodalDataSection,
@@ -176,4 +176,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "measure", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "bare_training", "build", "evaluate", "measure", "plan", "run"]

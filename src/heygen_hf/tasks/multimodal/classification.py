@@ -131,7 +131,7 @@ print(model.class_names(model(audio_values=samples[None]).logits))
 """
 
 TASK = ModelTask(name="multimodal_classification", build=build, pipeline_tag="video-classification")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS: dict[str, Any] = {
     "model": FusionModelSection,
     "data": ClassificationDataSection,
@@ -141,4 +141,4 @@ SECTIONS: dict[str, Any] = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "bare_training", "build", "evaluate", "plan", "run"]

@@ -237,7 +237,7 @@ print(model.answer(tokenizer=tokenizer, **question, **clip))
 """
 
 TASK = ModelTask(name="video_question_answering", build=build, pipeline_tag="visual-question-answering")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS = {
     "model": FusionModelSection,
     "data": QuestionDataSection,
@@ -247,4 +247,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "QuestionDataSection", "build", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "QuestionDataSection", "bare_training", "build", "evaluate", "plan", "run"]

@@ -80,7 +80,7 @@ print(dict(zip(texts, model.zero_shot(texts, tokenizer=tokenizer, **clip)[0].tol
 """
 
 TASK = ModelTask(name="video_text_retrieval", build=build, pipeline_tag="zero-shot-classification")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS = {
     "model": FusionModelSection,
     "data": MultimodalDataSection,
@@ -90,4 +90,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "bare_training", "build", "evaluate", "plan", "run"]

@@ -143,7 +143,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
 
 
 TASK = ModelTask(name="text_classification", build=build, pipeline_tag="text-classification")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS = {
     "model": TextModelSection,
     "data": ClassificationDataSection,
@@ -153,4 +153,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "bare_training", "build", "evaluate", "plan", "run"]

@@ -226,7 +226,7 @@ def _note(data: TextDataSection, splits: TextSplits) -> str:
 
 
 TASK = ModelTask(name="language_modeling", build=build, pipeline_tag="text-generation")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 
 SECTIONS: dict[str, Any] = {
     "model": TextModelSection,

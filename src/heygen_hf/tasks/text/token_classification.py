@@ -126,7 +126,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
 
 
 TASK = ModelTask(name="token_classification", build=build, pipeline_tag="token-classification")
-run, evaluate, plan = TASK.run, TASK.evaluate, TASK.plan
+run, evaluate, plan, bare_training = TASK.run, TASK.evaluate, TASK.plan, TASK.bare_training
 SECTIONS = {
     "model": TextModelSection,
     "data": TokenDataSection,
@@ -136,4 +136,4 @@ SECTIONS = {
     "hub": HubSection,
 }
 
-__all__ = ["SECTIONS", "TASK", "build", "evaluate", "plan", "run"]
+__all__ = ["SECTIONS", "TASK", "bare_training", "build", "evaluate", "plan", "run"]

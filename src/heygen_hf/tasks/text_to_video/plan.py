@@ -17,9 +17,10 @@ from heygen_hf.tasks.model_training.planned_steps import short_run
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.step_cost import StepCost, measure_steps
+from heygen_hf.tasks.text_to_video.bare import build_trainer
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
+from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.training import VideoGenerationTrainer
 
 
@@ -98,7 +99,6 @@ def _trainer(
     """The run's trainer, writing nothing that stays, for a few steps."""
     recipe = parts.recipe
     arguments = parts.build_arguments(RunFolder(scratch))
-    samples = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
     encoded = training_data(
         recipe,
         data,
@@ -107,13 +107,8 @@ def _trainer(
         tokenizer=tokenizer,
         device=arguments.device,
     )
-    arguments.dataloader_num_workers = encoded.num_workers
-    trainer = parts.trainer_class(
-        parts.build_model(processor=processor, tokenizer=tokenizer),
-        arguments,
-        train_dataset=encoded.training_set(at_least=samples),
-        data_collator=collator(processor, tokenizer),
-    )
+    model = parts.build_model(processor=processor, tokenizer=tokenizer)
+    trainer = build_trainer(parts, model, arguments, encoded, processor=processor, tokenizer=tokenizer)
     trainer.remove_callback(PrinterCallback)
     return trainer
 

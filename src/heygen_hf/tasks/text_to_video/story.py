@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from transformers.trainer_utils import IntervalStrategy, set_seed
+from transformers.trainer_utils import set_seed
 
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
@@ -18,13 +18,14 @@ from heygen_hf.tasks.generation import sample_grid_writer
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
+from heygen_hf.tasks.text_to_video.bare import build_trainer
 from heygen_hf.tasks.text_to_video.card import run_facts
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.export import export_run
-from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
+from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.tasks.text_to_video.resume import is_finished
-from heygen_hf.training import JsonLinesLog, VideoGenerationTrainingArguments
+from heygen_hf.training import JsonLinesLog
 
 
 def run(
@@ -100,15 +101,13 @@ def run(
 
     # 3. Trainer.
     samples = parts.samples(data, processor=processor)
-    arguments.dataloader_num_workers = encoded.num_workers
-    if data.validation is None:
-        arguments.eval_strategy = IntervalStrategy.NO
-    trainer = parts.trainer_class(
+    trainer = build_trainer(
+        parts,
         model,
         arguments,
-        train_dataset=encoded.training_set(at_least=samples_per_step(arguments)),
-        eval_dataset=encoded.validation_subset(arguments.max_eval_clips),
-        data_collator=collator(processor, tokenizer),
+        encoded,
+        processor=processor,
+        tokenizer=tokenizer,
         callbacks=[JsonLinesLog(folder.log)],
         write_samples=sample_grid_writer(
             pipeline,
@@ -122,6 +121,7 @@ def run(
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     training_seconds = time.perf_counter() - started
+    trainer.end_sharding()
     if not trainer.is_world_process_zero():
         return TrainedRun(folder.path, {})
     facts = run_facts(
@@ -152,8 +152,3 @@ def run(
     parts.write_card(folder)
     print(f"the run is in {folder.path}; generate with: heygen-hf generate {folder.path} {samples.usage}")
     return TrainedRun(folder.path, metrics)
-
-
-def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
-    """Samples of one optimiser step over all processes."""
-    return arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size

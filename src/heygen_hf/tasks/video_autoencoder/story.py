@@ -57,23 +57,17 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
     processor = VideoProcessor(**asdict(recipe.processor))
     with arguments.main_process_first(desc="preparing the data"):
         data = prepare_clips_of(recipe, processor=processor, is_main=arguments.should_save)
-    arguments.dataloader_num_workers = data.num_workers
-    if data.validation is None:
-        arguments.eval_strategy = IntervalStrategy.NO
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
         write_text(folder.recipe, resolved_yaml(with_defaults(VideoAutoencoderTrainingArguments, recipe)))
 
     # 3. Trainer.
     shown = first_clips(data.test, processor=processor, recipe=recipe).to(arguments.device)
-    samples_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-    trainer = VideoAutoencoderTrainer(
+    trainer = build_trainer(
         autoencoder,
         arguments,
-        train_dataset=data.training_set(at_least=samples_per_step),
-        eval_dataset=data.validation_subset(arguments.max_eval_clips),
-        data_collator=VideoTextCollator(processor),
-        measures={"psnr": clip_psnr, "ssim": clip_ssim},
+        data,
+        processor=processor,
         write_samples=preview_writer(autoencoder, shown, folder=folder.samples, processor=processor),
         callbacks=[JsonLinesLog(folder.log)],
     )
@@ -98,6 +92,30 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         f"the run is in {folder.path}; text_to_video recipes train on its latents with model.autoencoder={folder.path}"
     )
     return TrainedRun(folder.path, metrics)
+
+
+def build_trainer(
+    autoencoder: Any,
+    arguments: VideoAutoencoderTrainingArguments,
+    data: PreparedData,
+    *,
+    processor: VideoProcessor,
+    **options: Any,
+) -> VideoAutoencoderTrainer:
+    """The trainer of a run; the options are further arguments of it."""
+    arguments.dataloader_num_workers = data.num_workers
+    if data.validation is None:
+        arguments.eval_strategy = IntervalStrategy.NO
+    samples_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+    return VideoAutoencoderTrainer(
+        autoencoder,
+        arguments,
+        train_dataset=data.training_set(at_least=samples_per_step),
+        eval_dataset=data.validation_subset(arguments.max_eval_clips),
+        data_collator=VideoTextCollator(processor),
+        measures={"psnr": clip_psnr, "ssim": clip_ssim},
+        **options,
+    )
 
 
 def prepare_clips_of(recipe: Recipe, *, processor: VideoProcessor, is_main: bool) -> PreparedData:

@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_VIDEO_CLASSIFICATIO
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassification
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.bare_training import BareTraining
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
 from heygen_hf.tasks.model_training import ModelTask, TaskParts
 from heygen_hf.tasks.model_training.arguments import float32_on_cpu
@@ -165,6 +166,11 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     """What a run would do; see `heygen-hf plan`."""
     return TASK.plan(_with_precision(recipe), measure=measure)
+
+
+def bare_training(recipe: Recipe) -> BareTraining:
+    """Data and trainer alone, see `ModelTask.bare_training`."""
+    return TASK.bare_training(recipe, complete=_with_precision)
 
 
 evaluate = TASK.evaluate
