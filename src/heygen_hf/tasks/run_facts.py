@@ -28,6 +28,7 @@ def train_run(
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     training_seconds = time.perf_counter() - started
+    trainer.end_sharding()
     if not trainer.is_world_process_zero():
         return None
     return training_facts(
