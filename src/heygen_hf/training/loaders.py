@@ -7,6 +7,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from heygen_hf.data.loading import ClipLoader, EpochBatches, Grouping, batch_sizes_for
 from heygen_hf.training.base_arguments import BaseTrainingArguments
+from heygen_hf.training.checkpoints.preemption import outlive_preemption
 
 
 def build_loader(
@@ -51,13 +52,16 @@ def build_loader(
         shuffle=for_training,
     )
     workers = args.dataloader_num_workers
+    # Workers that live on would keep the data set as it was in the epoch they were started in.
+    persistent = args.dataloader_persistent_workers and workers > 0 and not hasattr(dataset, "set_epoch")
     return ClipLoader(
         dataset,
         batches=batches,
         collate=collate,
         num_workers=workers,
         pin_memory=args.dataloader_pin_memory,
-        persistent_workers=args.dataloader_persistent_workers and workers > 0,
+        persistent_workers=persistent,
+        worker_init_fn=outlive_preemption if workers else None,
         prefetch_factor=args.dataloader_prefetch_factor if workers else None,
     )
 

@@ -36,7 +36,8 @@ class ClipLoader(DataLoader):
 
     `state_dict()` is the position after the last batch handed out (whatever workers have fetched ahead);
     `load_state_dict` goes on at the very next batch, in any epoch, with any number of workers, without reading what was
-    passed over. Iterating to the end moves on to the next epoch. The global random state is neither read nor moved.
+    passed over; also where other processes and accumulation steps share the same optimiser steps. Iterating to the end
+    moves on to the next epoch. The global random state is neither read nor moved.
 
     Args:
         dataset: map-style; `set_epoch` is called where it has one.
@@ -80,34 +81,56 @@ class ClipLoader(DataLoader):
             self.batches.set_epoch(epoch)
             self._position = 0
 
+    def go_to(self, *, epoch: int, batch: int) -> None:
+        """Go to a batch of an epoch."""
+        self.batches.set_epoch(epoch)
+        self._position = batch
+
     def state_dict(self) -> dict[str, Any]:
         """The position: plain numbers, for JSON."""
-        return {"epoch": self.batches.epoch, "batch": self._position, "order": self._order_facts()}
+        return {
+            "epoch": self.batches.epoch,
+            "batch": self._position,
+            "batches_per_step": self.batches.accumulation_steps,
+            "order": self._order_facts(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go to a position.
 
         Raises:
-            ValueError: it is a position in other data or other batches.
+            ValueError: it is a position in other data or other optimiser steps.
         """
-        if state["order"] != self._order_facts():
-            differing = [name for name, value in self._order_facts().items() if state["order"].get(name) != value]
+        facts = self._order_facts()
+        differing = [name for name, value in facts.items() if state["order"].get(name) != value]
+        if differing:
             raise ValueError(
                 f"the position was saved with another {', '.join(differing)}: "
-                f"{[state['order'].get(name) for name in differing]} instead of "
-                f"{[self._order_facts()[name] for name in differing]}; go on with the same data and batches"
+                f"{[state['order'].get(name) for name in differing]} instead of {[facts[name] for name in differing]}; "
+                "go on with the same data and as many samples a step"
             )
-        self.batches.set_epoch(state["epoch"])
-        self._position = state["batch"]
+        steps, batches = divmod(state["batch"], state["batches_per_step"])
+        if batches and state["batches_per_step"] != self.batches.accumulation_steps:
+            raise ValueError(
+                f"the position was saved within a step of {state['batches_per_step']} batches; go on with as many "
+                f"instead of {self.batches.accumulation_steps}"
+            )
+        self.go_to(epoch=state["epoch"], batch=steps * self.batches.accumulation_steps + batches)
 
     def _order_facts(self) -> dict[str, Any]:
+        """What decides which rows make up which optimiser step."""
         batches = self.batches
+        each = batches.num_processes * batches.accumulation_steps
+        sizes: int | list[int] = batches.batch_size * each
+        if batches.grouping is not None:
+            # Here the processes decide how a group's leftover is filled up, and a step may mix groups.
+            sizes = [*batches.grouping.batch_sizes, batches.num_processes, batches.accumulation_steps]
         return {
             "seed": batches.seed,
             "num_rows": batches.num_rows,
             "num_shards": len(batches.shard_sizes),
-            "batches_per_epoch": len(batches),
-            "samples_per_batch": batches.largest_batch_size * batches.num_processes,
+            "steps_per_epoch": -(-len(batches) // batches.accumulation_steps),
+            "samples_per_step": sizes,
         }
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]

@@ -1,58 +1,109 @@
 """Checkpoint folders that are complete or absent, never half-written."""
 
+import hashlib
 import json
 import os
 import re
 import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedConfig
 
 MARKER = "complete.json"
-STAGING = ".staging"
+# Beside the checkpoints, and gone whenever nothing is being saved:
+STAGING = ".staging"  # what is being written
+REPLACED = ".replaced"  # a whole checkpoint, while another of the same step takes its place
+DISCARDED = ".discarded"  # what is being deleted
 # A classifier's first forward writes its `problem_type` into the configuration.
 _NOT_ARCHITECTURE = {"architectures", "transformers_version", "dtype", "torch_dtype", "use_cache", "problem_type"}
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 
 
 def publish_checkpoint(staged: Path, final: Path) -> None:
-    """Turn a finished staging folder into a checkpoint: flush every file, write the marker, rename.
+    """Turn a finished staging folder into a checkpoint: flush every file and folder, write the marker, rename.
 
-    The marker lists each file's size; it is written last and the rename is atomic, so a kill at any instant leaves
-    either the whole checkpoint or a staging folder that the next save removes.
+    The marker lists each file's size and SHA-256; it is written last and the rename is atomic, so a kill at any instant
+    leaves either the whole checkpoint or a staging folder that the next start removes. A checkpoint of the same step
+    is put aside first, and `tidy_checkpoints` puts it back where a kill comes between.
     """
-    sizes = {}
-    for file in sorted(path for path in staged.rglob("*") if path.is_file()):
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
-        sizes[file.relative_to(staged).as_posix()] = file.stat().st_size
-    marker = staged / MARKER
-    with marker.open("w") as handle:
-        json.dump({"files": sizes}, handle, indent=1)
-        handle.flush()
-        os.fsync(handle.fileno())
+    files = sorted(path for path in staged.rglob("*") if path.is_file())
+    for file in files:
+        _flush(file)
+    listed = {
+        file.relative_to(staged).as_posix(): {"bytes": file.stat().st_size, "sha256": digest}
+        for file, digest in zip(files, _hashes(files), strict=True)
+    }
+    (staged / MARKER).write_text(json.dumps({"files": listed}, indent=1))
+    _flush(staged / MARKER)
+    for folder in (*(path for path in staged.rglob("*") if path.is_dir()), staged):
+        _flush(folder)
+    aside = final.parent / REPLACED
     if final.exists():
-        shutil.rmtree(final)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        final.replace(aside / final.name)
     staged.replace(final)
-    _fsync_folder(final.parent)
+    _flush(final.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def discard_checkpoint(checkpoint: Path) -> None:
+    """Delete a checkpoint: renamed away first, so that a kill leaves nothing that looks like one."""
+    trash = checkpoint.parent / DISCARDED
+    shutil.rmtree(trash, ignore_errors=True)
+    trash.mkdir(exist_ok=True)
+    checkpoint.replace(trash / checkpoint.name)
+    _flush(checkpoint.parent)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def tidy_checkpoints(checkpoints: Path) -> None:
+    """Take away what a kill during a save left, and put a checkpoint back whose successor never came."""
+    for aside in checkpoints.glob(f"{REPLACED}/checkpoint-*"):
+        if not (checkpoints / aside.name).exists():
+            aside.replace(checkpoints / aside.name)
+    for name in (STAGING, REPLACED, DISCARDED):
+        shutil.rmtree(checkpoints / name, ignore_errors=True)
+
+
+def drop_oldest(checkpoints: Path, *, keep: int | None, held: Iterable[Path]) -> None:
+    """Delete checkpoints until `keep` are left: those without a marker first, then the oldest, `held` never."""
+    if keep is None or keep <= 0:
+        return
+    found = _numbered(checkpoints)
+    names = {path.name for path in held} & {path.name for _, path in found}
+    surplus = len(found) - max(keep, len(names))
+    for _, path in sorted(found, key=lambda of: ((of[1] / MARKER).is_file(), of[0])):
+        if surplus > 0 and path.name not in names:
+            discard_checkpoint(path)
+            surplus -= 1
 
 
 def checkpoint_problem(checkpoint: Path) -> str | None:
-    """Why a folder cannot be resumed from, or None when it is whole."""
+    """Why a folder cannot be resumed from, or None when it is whole: every file has its size and its hash."""
     marker = checkpoint / MARKER
     if not marker.is_file():
         return f"it has no {MARKER}, so it was never finished"
     try:
-        files: dict[str, int] = json.loads(marker.read_text())["files"]
-    except (ValueError, KeyError, TypeError):
+        files = json.loads(marker.read_text())["files"]
+        # Markers of the first versions hold sizes alone.
+        listed = {name: facts if isinstance(facts, dict) else {"bytes": facts} for name, facts in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"its {MARKER} is not readable"
-    for name, size in files.items():
+    for name, facts in listed.items():
         file = checkpoint / name
         if not file.is_file():
             return f"{name} is missing"
-        if file.stat().st_size != size:
-            return f"{name} has {file.stat().st_size} bytes instead of {size}"
+        if file.stat().st_size != facts.get("bytes"):
+            return f"{name} has {file.stat().st_size} bytes instead of {facts.get('bytes')}"
+    hashed = [name for name, facts in listed.items() if "sha256" in facts]
+    for name, digest in zip(hashed, _hashes([checkpoint / name for name in hashed]), strict=True):
+        if digest != listed[name]["sha256"]:
+            return f"{name} is damaged (its SHA-256 is another one)"
     return None
 
 
@@ -86,16 +137,8 @@ def _same(saved: Any, ours: Any) -> bool:
 
 def newest_checkpoint(checkpoints: Path) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint under a folder, and a line about each newer one that is torn."""
-    found = sorted(
-        (
-            (int(match[1]), path)
-            for path in checkpoints.glob("checkpoint-*")
-            if (match := _CHECKPOINT.search(path.name))
-        ),
-        reverse=True,
-    )
     warnings = []
-    for _, path in found:
+    for _, path in sorted(_numbered(checkpoints), reverse=True):
         problem = checkpoint_problem(path)
         if problem is None:
             return path, warnings
@@ -103,8 +146,27 @@ def newest_checkpoint(checkpoints: Path) -> tuple[Path | None, list[str]]:
     return None, warnings
 
 
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _numbered(checkpoints: Path) -> list[tuple[int, Path]]:
+    matches = ((_CHECKPOINT.search(path.name), path) for path in checkpoints.glob("checkpoint-*"))
+    return [(int(match[1]), path) for match, path in matches if match]
+
+
+def _hashes(files: Sequence[Path]) -> list[str]:
+    """SHA-256 of each file; on a processor with instructions for it, as fast as most disks read."""
+    with ThreadPoolExecutor(4) as pool:  # hashing leaves the interpreter free
+        facts = [file.stat() for file in files]
+        return list(pool.map(_sha256, files, [of.st_size for of in facts], [of.st_mtime_ns for of in facts]))
+
+
+@lru_cache(maxsize=4096)  # one start looks at a checkpoint twice: to choose it and to load it
+def _sha256(file: Path, _size: int, _modified_ns: int) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Have a file's or a folder's content on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
