@@ -1,6 +1,5 @@
 """The trainer of video autoencoders: reconstruction, a posterior near the standard normal, and an adversary."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -39,7 +38,7 @@ class VideoAutoencoderTrainer(BaseTrainer):
 
     - The draw from the posterior depends on (seed, optimiser step, position in the global batch), so the number of
       processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
-    - Every part of the loss is logged by its name, as its mean since the last entry.
+    - Every part of the loss is logged as `loss_<part>`, its mean since the last entry.
     - From `args.adversarial_start_step` on a discriminator takes part, with an optimiser of its own, saved in
       checkpoints.
     - `evaluate` reconstructs from the posterior's mean: `eval_loss` (without the discriminator) and `eval_<name>` of
@@ -71,8 +70,6 @@ class VideoAutoencoderTrainer(BaseTrainer):
         self.measures = dict(measures or {})
         self._eval_position = 0
         self._sizes: set[tuple[int, ...]] = set()
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = defaultdict(int)
         self._pair: tuple[torch.Tensor, torch.Tensor] | None = None
         super().__init__(ReconstructingAutoencoder(autoencoder.requires_grad_(True)), args, **options)
         if features is None and args.perceptual_weight:
@@ -82,6 +79,7 @@ class VideoAutoencoderTrainer(BaseTrainer):
         if args.adversarial_weight:
             last_layer_of(autoencoder) if args.adaptive_adversarial_weight else None
             self.adversary = Adversary(args, accelerator=self.accelerator, features=features)
+        self.also_counted = [part for part in (features, self.adversary and self.adversary.model) if part is not None]
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
         self.compute_metrics = partial(_means, names=self._eval_names())
         if write_samples is not None:
@@ -119,15 +117,15 @@ class VideoAutoencoderTrainer(BaseTrainer):
         loss = output.loss + self.args.kl_weight * kl
         scales = {f"{n}_weight": weight for n, weight in output.weights.items() if isinstance(weight, torch.Tensor)}
         self._note({**output.parts, "kl": kl, **scales})
-        processes = self.accelerator.num_processes
-        self.throughput.add(samples=len(target) * processes, tokens=reconstruction.mean[:, :, 0].numel() * processes)
+        self.throughput.add(samples=len(target), tokens=reconstruction.mean[:, :, 0].numel())
         return (loss, reconstruction) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         loss = super().training_step(*args, **kwargs)
         if self._pair is not None:
             assert self.adversary is not None
-            self._note(self.adversary.learn(*self._pair, context=self.compute_loss_context_manager()))
+            with self.flop_meter.listening():
+                self._note(self.adversary.learn(*self._pair, context=self.compute_loss_context_manager()))
             self._pair = None
         return loss
 
@@ -149,22 +147,8 @@ class VideoAutoencoderTrainer(BaseTrainer):
             return self.optimizer
         return super().create_optimizer(model)
 
-    # Log.
-
     def _note(self, values: Mapping[str, torch.Tensor]) -> None:
-        for name, value in values.items():
-            value = value.detach().float()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-            self._counts[name] += 1
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        if "loss" in logs and self._sums:
-            means = torch.stack([self._sums[name] / self._counts[name] for name in self._sums])
-            means = self.accelerator.reduce(means, reduction="mean")
-            logs.update(zip(self._sums, means.tolist(), strict=True))
-            self._sums.clear()
-            self._counts.clear()
-        super().log(logs, start_time)
+        self.loss_parts.add({f"loss_{name}": value for name, value in values.items()})
 
     # Evaluation and samples, with the averaged weights.
 
@@ -227,16 +211,19 @@ class VideoAutoencoderTrainer(BaseTrainer):
 
     def _sample(self, write_samples: Callable[[int], None], step: int) -> None:
         # A decoder that injects noise uses global randomness; the training that follows must not notice.
-        with self.throughput.paused(), self.ema_weights(), torch.random.fork_rng():
-            write_samples(step)
+        with self.throughput.paused(), self.whole_ema_weights(), torch.random.fork_rng():
+            if self.is_world_process_zero():
+                write_samples(step)
 
     # Checkpoints.
 
-    def _finish_checkpoint(self, staged: Path, final: Path) -> None:
+    def write_own_files(self, staged: Path) -> None:
+        super().write_own_files(staged)
+        if not self.args.should_save:
+            return
         (staged / "config.json").write_text(self.model.config.to_json_string())
         if self.adversary is not None:
             self.adversary.save(staged)
-        super()._finish_checkpoint(staged, final)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
