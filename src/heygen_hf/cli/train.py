@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from heygen_hf.cli.messages import close_progress_bars
+from heygen_hf.cli.stopping import saying_how_to_go_on
 
 
 def train(
@@ -31,10 +31,12 @@ def train(
 
     On several processes:
     `accelerate launch --config_file recipes/accelerate/<machine>.yaml -m heygen_hf train …`
+
+    SIGTERM and SIGUSR1 save at the end of the step and exit with 143 or 138; `--resume auto` then goes on exactly.
     """
     from heygen_hf.tasks import run_recipe
 
-    try:
+    with saying_how_to_go_on("continue with --resume auto"):
         run_recipe(
             recipe,
             overrides or [],
@@ -42,11 +44,6 @@ def train(
             overwrite=overwrite,
             command=command_line(sys.argv[1:]),
         )
-    except KeyboardInterrupt:
-        close_progress_bars()
-        if os.environ.get("RANK", "0") == "0":
-            typer.echo("interrupted; continue with --resume auto", err=True)
-        raise typer.Exit(130) from None  # as a shell has it: 128 and the signal's number
 
 
 def command_line(arguments: list[str]) -> list[str]:

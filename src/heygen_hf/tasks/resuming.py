@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import broadcast_object_list
 
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder
@@ -37,12 +41,18 @@ def check_same_recipe(
 
 
 def find_checkpoint(folder: RunFolder, resume: str | None) -> Path | None:
-    """Where to resume from; torn checkpoints that are newer are named and passed over."""
+    """Where to resume from, in all processes alike; torn checkpoints that are newer are named and passed over."""
     if resume is None:
         return None
     if resume != "auto":
         return Path(resume)
-    checkpoint, warnings = newest_checkpoint(folder.checkpoints)
-    for warning in warnings:
-        print(f"warning: {warning}")
-    return checkpoint
+    found: list[Any] = [None]
+    several = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
+    if not several or torch.distributed.get_rank() == 0:
+        checkpoint, warnings = newest_checkpoint(folder.checkpoints)
+        for warning in warnings:
+            print(f"warning: {warning}")
+        found = [checkpoint]
+    if several:
+        broadcast_object_list(found)
+    return found[0]

@@ -1,12 +1,15 @@
 """A run's folder: what lies where, and whether it may be written to."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from heygen_hf.training.checkpoints.files import tidy_checkpoints
 
 
 @dataclass(frozen=True)
@@ -67,24 +70,29 @@ class RunFolder:
             ValueError: it holds a run already and neither `resume` nor `overwrite` was asked for, or it holds files
                 that are no run.
 
-        A recipe alone is no run: it stopped before its first checkpoint, and may start again.
+        A recipe alone is no run: it stopped before its first checkpoint, and may start again. What a kill left in the
+        middle of a write is taken away.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output_dir {self.path} is a file; give another output_dir.")
-        held = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        if self.recipe.is_file():
+            tidy_checkpoints(self.checkpoints)
+        files = sorted(self.path.iterdir()) if self.path.is_dir() else []
+        held = [path for path in files if not _is_half_written(path)]
         own = {self.recipe.name, self.log.name, self.samples.name, self.checkpoints.name}
-        if {path.name for path in held} <= own and not any(self.checkpoints.glob("checkpoint-*")):
-            return self.path.mkdir(parents=True, exist_ok=True)
-        if held and not self.recipe.is_file():
+        is_run = not {path.name for path in held} <= own or any(self.checkpoints.glob("checkpoint-*"))
+        if is_run and not self.recipe.is_file():
             raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")
-        if held and overwrite:
+        if is_run and overwrite:
             shutil.rmtree(self.path)
-        elif held and not resume:
+        elif is_run and not resume:
             raise ValueError(
                 f"{self.path} already holds a run: continue it with --resume auto, replace it with --overwrite, or "
                 "give another output_dir."
             )
         self.path.mkdir(parents=True, exist_ok=True)
+        for path in set(files) - set(held):
+            path.unlink(missing_ok=True)
 
     def drop_results(self) -> None:
         """Remove figures and card: those of other weights must not stand beside new ones."""
@@ -169,7 +177,23 @@ def write_text(path: Path, text: str) -> None:
     """Write beside and rename, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text(text, encoding="utf-8")
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _is_half_written(path: Path) -> bool:
+    """Whether it is what `write_text` leaves when it is killed."""
+    return path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """As `write_text`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_bytes(data)
     beside.replace(path)
 
 

@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 class JsonLinesLog(TrainerCallback):
     """Appends every log entry to a `.jsonl` file, one object a line with its `step`.
 
-    On resume, entries of steps after the checkpoint are dropped first: they will be written again.
+    On resume the file starts as the checkpoint's own history: what was logged after it will be logged again.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -26,10 +26,10 @@ class JsonLinesLog(TrainerCallback):
         if not state.is_world_process_zero:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = []
-        if self.path.exists() and state.global_step:
-            kept = [line for line in self.path.read_text().splitlines() if _step_of(line) <= state.global_step]
-        self.path.write_text("".join(f"{line}\n" for line in kept))
+        # Beside and renamed, under a name that the next start writes again: a kill leaves the history as it was.
+        beside = self.path.with_name(f".{self.path.name}.tmp")
+        beside.write_text("".join(_line(entry["step"], entry) for entry in state.log_history))
+        beside.replace(self.path)
 
     def on_log(
         self,
@@ -41,12 +41,8 @@ class JsonLinesLog(TrainerCallback):
     ) -> None:
         if state.is_world_process_zero and logs is not None:
             with self.path.open("a") as file:
-                file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
+                file.write(_line(state.global_step, logs))
 
 
-def _step_of(line: str) -> float:
-    try:
-        return json.loads(line).get("step", float("inf"))
-    except ValueError:
-        # A line cut short by a kill.
-        return float("inf")
+def _line(step: int, entry: dict[str, Any]) -> str:
+    return json.dumps({"step": step, **{name: value for name, value in entry.items() if name != "step"}}) + "\n"
