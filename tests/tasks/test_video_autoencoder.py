@@ -117,7 +117,7 @@ def test_a_run_leaves_everything_that_was_asked_for(work: Path) -> None:
     assert figures["compression"]["value"] == 9 * 3 * 16 * 16 / (5 * 4 * 4 * 4)
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     last = [entry for entry in log if "loss" in entry][-1]
-    assert {"pixel_l1", "pixel_l2", "kl", "adversarial", "discriminator"} <= last.keys()
+    assert {f"loss_{part}" for part in ("pixel_l1", "pixel_l2", "kl", "adversarial", "discriminator")} <= last.keys()
     assert {"eval_psnr", "eval_ssim", "eval_kl"} <= next(e for e in log if "eval_loss" in e).keys()
     shown = probe_video(run / "samples" / "step-0000002.mp4")
     assert (shown.height, shown.width) == (2 * 16, 3 * 16)  # inputs above reconstructions

@@ -132,7 +132,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(make_trainer: MakeTrainer) -> N
     trainer = make_trainer()
     with torch.no_grad():
         trainer.model.transformer.output_proj.bias.fill_(float("nan"))
-    with pytest.raises(ValueError, match="the training loss is nan at step 1"):
+    with pytest.raises(ValueError, match="the loss is nan at step 1"):
         trainer.train()
 
 

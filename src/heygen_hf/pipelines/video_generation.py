@@ -18,12 +18,19 @@ from heygen_hf.pipelines.guidance import guidance_of
 from heygen_hf.pipelines.latents import check_decoded, check_geometry, decode_latents
 from heygen_hf.pipelines.long_video import LongVideoMixin
 from heygen_hf.pipelines.output import StepEndCallback, VideoGenerationPipelineOutput
+from heygen_hf.pipelines.published import PublishedRepoMixin
 from heygen_hf.pipelines.schedulers import Sampler
 from heygen_hf.processing import FrameAudioFeatureExtractor, VideoProcessor
 
 
 class VideoGenerationPipeline(
-    ConditionsMixin, CausalVideoMixin, DenoisingMixin, LongVideoMixin, ClipSizesMixin, DiffusionPipeline
+    PublishedRepoMixin,
+    ConditionsMixin,
+    CausalVideoMixin,
+    DenoisingMixin,
+    LongVideoMixin,
+    ClipSizesMixin,
+    DiffusionPipeline,
 ):
     """Generates video with a `VideoTransformerModel`.
 

@@ -63,8 +63,7 @@ class SupervisedTrainer(BaseTrainer):
     ) -> Any:
         if model.training:
             samples = next(value.shape[0] for value in inputs.values() if isinstance(value, torch.Tensor))
-            processes = self.accelerator.num_processes
-            self.throughput.add(samples=samples * processes, tokens=self._tokens_of(inputs) * processes)
+            self.throughput.add(samples=samples, tokens=self._tokens_of(inputs))
             if self._smoothing:
                 loss, outputs = self._smoothed_loss(model, inputs, num_items_in_batch)
                 return (loss, outputs) if return_outputs else loss

@@ -12,6 +12,7 @@ from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.monitoring.sample_videos import SampleVideos
+from heygen_hf.training.monitoring.timestep_bands import BAND_NAMES, band_of_timestep
 from heygen_hf.training.noise.randomness import draw_interval_ends, draw_noise, generator_for
 from heygen_hf.training.noise.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
@@ -25,6 +26,8 @@ class VideoGenerationTrainer(BaseTrainer):
     - Noise, timesteps and condition dropout depend on (seed, optimiser step, position in the global batch), so the
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
+    - The training loss is logged by timestep (`loss_at_0.2_to_0.4`), and as `loss_given` and `loss_whole` where frames
+      are given to some samples.
     - `args.given_frames` gives frames of some samples to the model, drawn like the noise; `eval_loss` stays that of
       whole clips, and `eval_loss_given_<pattern>` is beside it.
     - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many for each process). There the
@@ -125,6 +128,7 @@ class VideoGenerationTrainer(BaseTrainer):
             condition_dropout_mask=draw.condition_dropout_mask.to(device),
         )
         self._count_tokens(inputs)
+        self._note_parts(outputs.loss_per_sample, draw.timestep, None if self.given_frames is None else given.given)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     # Data.
@@ -159,9 +163,16 @@ class VideoGenerationTrainer(BaseTrainer):
     def _count_tokens(self, inputs: dict[str, Any]) -> None:
         batch, frames, _, height, width = inputs["pixel_values"].shape
         tokens = self.generator_config.count_tokens(frames, height, width)
-        tokens += inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
-        processes = self.accelerator.num_processes
-        self.throughput.add(samples=batch * processes, tokens=batch * tokens * processes)
+        tokens += sum(inputs[name].shape[1] for name in ("input_ids", "encoder_hidden_states") if name in inputs)
+        self.throughput.add(samples=batch, tokens=batch * tokens)
+
+    def _note_parts(self, losses: torch.Tensor, timestep: torch.Tensor, given: torch.Tensor | None) -> None:
+        """The loss by noise, and by whether frames were given, for the log."""
+        names, groups = BAND_NAMES, band_of_timestep(timestep)
+        if given is not None:
+            some = given.flatten(1).any(1)[:, None]
+            names, groups = [*names, "loss_given", "loss_whole"], torch.cat([groups, some, ~some], dim=1)
+        self.loss_parts.add_samples(losses, groups, names)
 
     # Evaluation and samples, with the averaged weights.
 

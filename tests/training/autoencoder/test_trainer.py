@@ -180,7 +180,8 @@ def test_it_learns_with_muon_and_names_every_part(tmp_path: Path) -> None:
     entries = read_log(tmp_path / "log.jsonl")
     assert sum(entry["loss"] for entry in entries[-5:]) < 0.6 * sum(entry["loss"] for entry in entries[:5])
     entry = entries[-1]
-    whole = entry["pixel_l1"] + entry["pixel_l2"] + 0.5 * entry["temporal_consistency"] + 1e-4 * entry["kl"]
+    whole = entry["loss_pixel_l1"] + entry["loss_pixel_l2"]
+    whole += 0.5 * entry["loss_temporal_consistency"] + 1e-4 * entry["loss_kl"]
     assert entry["loss"] == pytest.approx(whole, rel=1e-4)
     assert entry["tokens_per_second"] > entry["samples_per_second"] > 0
 
@@ -202,8 +203,8 @@ def test_a_resumed_run_ends_where_a_straight_one_does(tmp_path: Path) -> None:
     with straight.ema_weights(), resumed.ema_weights():
         assert torch.equal(weights_of(straight), weights_of(resumed))
     entries = read_log(tmp_path / "log.jsonl")
-    assert [step for step, entry in enumerate(entries) if "discriminator" in entry] == [2, 3, 4, 5]
-    assert {"adversarial", "adversarial_weight"} <= entries[-1].keys()
+    assert [step for step, entry in enumerate(entries) if "loss_discriminator" in entry] == [2, 3, 4, 5]
+    assert {"loss_adversarial", "loss_adversarial_weight"} <= entries[-1].keys()
 
 
 class _StopAtStepThree(TrainerCallback):
@@ -351,7 +352,7 @@ def test_the_perceptual_loss_takes_any_network_and_says_what_it_lacks(tmp_path: 
         max_steps=1,
     )
     trainer.train()
-    assert "perceptual" in trainer.state.log_history[0]
+    assert "loss_perceptual" in trainer.state.log_history[0]
     with pytest.raises(ValueError, match="set perceptual_model"):
         build_trainer(tmp_path, perceptual_weight=0.5)
     with pytest.raises(ValueError, match="nothing loads from perceptual_model=nowhere"):

@@ -64,6 +64,7 @@ class DistillationTrainer(VideoGenerationTrainer):
         args.eval_timesteps = [round(timestep, 4) for timestep in self.teacher.timesteps]
         super().__init__(model, args, **options)
         self.teacher.transformer.to(args.device)
+        self.also_counted = [self.teacher.transformer]
         if args.compiles_blocks:
             compile_blocks(self.teacher.transformer)
 
@@ -90,6 +91,10 @@ class DistillationTrainer(VideoGenerationTrainer):
             clips = given.noised(clips, draw.noise)
         outputs = self._learn(model, {**inputs, "pixel_values": clips}, draw.noise, given)
         self._count_tokens(inputs)
+        # One step of the student after the other, as validation names them.
+        names = [f"loss_at_{timestep:g}" for timestep in self.args.eval_timesteps]
+        of_step = torch.eye(len(names), dtype=torch.bool).repeat_interleave(len(clips), dim=0)
+        self.loss_parts.add_samples(outputs.loss_per_sample, of_step, names)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     def _learn(self, model: nn.Module, inputs: dict[str, Any], noise: torch.Tensor, given: GivenFrames | None) -> Any:

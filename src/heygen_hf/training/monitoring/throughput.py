@@ -1,12 +1,24 @@
-"""Where the time of a training run goes: samples/s, tokens/s, padding, and the share spent waiting for data."""
+"""Where the time of a training run goes: samples/s, tokens/s, FLOP/s, padding, and the share spent waiting for data."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What one process did between two readings."""
+
+    seconds: float
+    waiting_seconds: float
+    samples: int
+    tokens: int
+    padding_tokens: int
 
 
 class ThroughputMeter:
-    """Counts between two readings of `read`. Evaluation, saving and sampling are excluded through `paused`."""
+    """Counts what this process does between two readings. What runs in `paused` (evaluation, saving) is left out."""
 
     def __init__(self) -> None:
         self.reset()
@@ -21,7 +33,7 @@ class ThroughputMeter:
         self._padding_tokens = 0
 
     def add(self, *, samples: int, tokens: int) -> None:
-        """Count a micro-batch over all processes; `tokens` includes the padding."""
+        """Count a micro-batch of this process; `tokens` includes the padding."""
         self._samples += samples
         self._tokens += tokens
 
@@ -47,13 +59,9 @@ class ThroughputMeter:
         finally:
             self._excluded_seconds += time.perf_counter() - start
 
-    def read(self) -> dict[str, float]:
-        """Figures since the last reading; then counts anew."""
+    def read(self) -> Throughput:
+        """What was done since the last reading; then counts anew."""
         seconds = max(time.perf_counter() - self._started - self._excluded_seconds, 1e-9)
-        figures = {"samples_per_second": round(self._samples / seconds, 2)}
-        if self._tokens:  # a convolution has none
-            figures["tokens_per_second"] = round(self._tokens / seconds, 1)
-            figures["padding_share"] = round(self._padding_tokens / self._tokens, 4)
-        figures["data_wait_share"] = round(self._waiting_seconds / seconds, 4)
+        found = Throughput(seconds, self._waiting_seconds, self._samples, self._tokens, self._padding_tokens)
         self.reset()
-        return figures
+        return found

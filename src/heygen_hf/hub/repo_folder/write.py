@@ -1,0 +1,40 @@
+"""Copying an export into a repository's folder and completing it there."""
+
+import shutil
+from pathlib import Path
+
+from heygen_hf.hub.repo_folder.card import finish_card
+from heygen_hf.hub.repo_folder.code_files import write_code_files
+from heygen_hf.hub.repo_folder.exported import Exported, read_export
+
+
+def write_repo_folder(source: Path, target: Path, *, repo_id: str, licence: str | None = None) -> Exported:
+    """Write what would be pushed: the export's own files, code to load it without this package, and its card.
+
+    Args:
+        source: a run's folder, or any folder that `save_pretrained` wrote; nothing in it is changed.
+        target: is replaced.
+        repo_id: the name it will have, for the card's examples.
+        licence: written into the card in place of the one there.
+
+    Returns:
+        What `target` holds.
+
+    Raises:
+        ValueError: no exported model in `source`, or `target` holds something else.
+    """
+    exported = read_export(source)
+    if target.exists() and any(target.iterdir()) and not (target / ".repository").is_file():
+        raise ValueError(f"{target} holds other files; name an empty folder, or one that is not there.")
+    if target.exists():
+        shutil.rmtree(target)
+    target.mkdir(parents=True)
+    (target / ".repository").touch()  # a mark that this folder may be replaced; never pushed
+    for name in exported.files():
+        file = target / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, file)  # follows links: a repository holds none
+        file.chmod(0o644)
+    write_code_files(exported, target)
+    finish_card(target, exported, repo_id=repo_id, licence=licence)
+    return read_export(target)
