@@ -20,6 +20,7 @@ from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
 from heygen_hf.cli.messages import close_progress_bars, show_warnings_plainly
 from heygen_hf.cli.plan import plan
+from heygen_hf.cli.search import search
 from heygen_hf.cli.train import train
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ app.add_typer(data_app, name="data")
 app.command()(doctor)
 app.command()(plan)
 app.command()(train)
+app.command()(search)
 app.command()(distill)
 app.command()(generate)
 app.command()(evaluate)

@@ -32,6 +32,7 @@ from heygen_hf.tasks.recipe_values import (
 )
 from heygen_hf.tasks.recipe_yaml import RecipeError, RecipeValues, dump_yaml, lay_overrides, read_recipe_values
 from heygen_hf.tasks.registry import TASKS, task_module
+from heygen_hf.tasks.search_section import SearchSection
 
 SECTION_NAMES = (
     "model",
@@ -153,7 +154,7 @@ def _build(gathered: RecipeValues, path: Path, sections: Mapping[str, Any] | Non
             nearest = nearest_of(str(task), TASKS)
             hint = f"did you mean {nearest}?" if nearest else f"there are {', '.join(TASKS)}"
             raise ValueMismatchError("task", f"{task!r} is not a known task; {hint}")
-        sections = task_module(task).SECTIONS
+        sections = {**task_module(task).SECTIONS, "search": SearchSection | None}
     undeclared = set(sections) - set(SECTION_NAMES)
     assert not undeclared, f"a task's sections are among {SECTION_NAMES}, not {undeclared}"
 

@@ -5,7 +5,8 @@ from types import ModuleType
 
 # name in a recipe -> module that has SECTIONS (section name -> type)
 # run(recipe, *, resume, overwrite, command) and evaluate(run_folder, *, output), and may have plan(recipe, *, measure),
-# cache(recipe, *, verify, delete_superseded) and bare_training(recipe), see `bare_training.py`
+# cache(recipe, *, verify, delete_superseded) and bare_training(recipe), see `bare_training.py`, and
+# check_recipe(recipe), which refuses at once what cannot be
 TASKS: dict[str, str] = {
     "text_to_video": "heygen_hf.tasks.text_to_video",
     "audio_to_video": "heygen_hf.tasks.audio_to_video",

@@ -112,6 +112,11 @@ def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
     return plan_video(recipe, measure=measure, task=AudioToVideo)
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe whose model or sizes cannot be, see `text_to_video.check_recipe`."""
+    AudioToVideo(recipe).check()
+
+
 def bare_training(recipe: Recipe) -> BareVideoTraining:
     """Data and trainer alone, see `BareTraining`."""
     return BareVideoTraining(recipe, task=AudioToVideo)

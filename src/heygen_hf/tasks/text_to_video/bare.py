@@ -112,6 +112,15 @@ def samples_per_step(arguments: VideoGenerationTrainingArguments) -> int:
     return arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
 
 
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe whose model or sizes cannot be, by the recipe alone.
+
+    Raises:
+        ValueError: names the key.
+    """
+    TextToVideo(recipe).check()
+
+
 def bare_training(recipe: Recipe) -> BareVideoTraining:
     """Data and trainer alone, see `BareTraining`."""
     return BareVideoTraining(recipe)

@@ -22,8 +22,7 @@ class BareAutoencoderTraining(BareTraining):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        check_options(recipe)
-        size_of_latents(recipe, build_autoencoder(recipe.model))
+        check_recipe(recipe)
         self._processor = VideoProcessor(**asdict(recipe.processor))
         self._data = prepare_clips_of(recipe, processor=self._processor, is_main=True)
 
@@ -43,6 +42,16 @@ class BareAutoencoderTraining(BareTraining):
         autoencoder = build_autoencoder(recipe.model)
         size_of_latents(recipe, autoencoder)
         return build_trainer(autoencoder, arguments, self._data, processor=self._processor, callbacks=list(callbacks))
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe whose autoencoder cannot be, by the recipe alone.
+
+    Raises:
+        ValueError: names the key.
+    """
+    check_options(recipe)
+    size_of_latents(recipe, build_autoencoder(recipe.model))
 
 
 def bare_training(recipe: Recipe) -> BareAutoencoderTraining:
