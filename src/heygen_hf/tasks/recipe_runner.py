@@ -9,6 +9,7 @@ from heygen_hf.tasks.local_models import check_local_models
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.registry import task_module
 from heygen_hf.tasks.run_folder import no_empty_folder_left
+from heygen_hf.training.parallel.launch import check_launch
 
 
 def run_recipe(
@@ -40,6 +41,7 @@ def run_recipe(
         raise FileNotFoundError(f"no checkpoint folder at {resume}; give one, or auto for the run's newest")
     recipe = load_recipe(path, overrides)
     check_local_models(recipe)
+    check_launch()
     _join_cpu_processes()
     with no_empty_folder_left(recipe.output_dir):
         return task_module(recipe.task).run(
