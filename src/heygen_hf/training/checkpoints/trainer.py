@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import torch
 from accelerate.utils import broadcast_object_list
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 from transformers import trainer as transformers_trainer
 from transformers.trainer_utils import set_seed
 
@@ -19,7 +20,7 @@ from heygen_hf.training.checkpoints.files import (
     newest_checkpoint,
     tidy_checkpoints,
 )
-from heygen_hf.training.checkpoints.preemption import Preempted, StopRequest, say
+from heygen_hf.training.checkpoints.preemption import Preempted, StopRequest, outlive_preemption, say
 from heygen_hf.training.checkpoints.progress import Progress
 from heygen_hf.training.checkpoints.random_state import random_state
 from heygen_hf.training.checkpoints.saving import EMA_FILE, SavingTrainer
@@ -70,6 +71,12 @@ class CheckpointingTrainer(SavingTrainer):
         if isinstance(found[0], ValueError):
             raise found[0]
         return found[0]
+
+    def get_eval_dataloader(self, eval_dataset: Dataset | str | None = None) -> DataLoader:
+        loader = super().get_eval_dataloader(eval_dataset)
+        if loader.num_workers:
+            loader.worker_init_fn = outlive_preemption
+        return loader
 
     # Loading.
 
@@ -201,7 +208,8 @@ class CheckpointingTrainer(SavingTrainer):
     def _leave(self, signum: int) -> NoReturn:
         stop = Preempted(signum, step=self.state.global_step)
         if self.is_world_process_zero():
-            say(f"preempted by {stop.signal_name} at step {stop.step}; continue with --resume auto")
+            bar = "" if self.args.disable_tqdm else "\n"  # it ends without a line break
+            say(f"{bar}preempted by {stop.signal_name} at step {stop.step}; continue with --resume auto")
         raise stop
 
     def _finalize_training(self, *args: Any, **kwargs: Any) -> Any:
