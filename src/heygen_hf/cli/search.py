@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from heygen_hf.cli.messages import close_progress_bars
+from heygen_hf.cli.stopping import saying_how_to_go_on
 
 
 def search(
@@ -28,9 +28,5 @@ def search(
 
     if resume != "none" and overwrite:
         raise ValueError(f"--resume {resume} keeps the search and --overwrite deletes it: give one of them")
-    try:
+    with saying_how_to_go_on("continue with --resume auto"):
         search_recipe(recipe, overrides or [], trials=trials, resume=resume, overwrite=overwrite, output=output)
-    except KeyboardInterrupt:
-        close_progress_bars()
-        typer.echo("interrupted; continue with --resume auto", err=True)
-        raise typer.Exit(130) from None

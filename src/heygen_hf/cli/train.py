@@ -26,6 +26,13 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run that the output folder already holds.")
     ] = False,
+    overfit_one_batch: Annotated[
+        bool,
+        typer.Option(
+            "--overfit-one-batch",
+            help="Only see whether the recipe learns one batch by heart, in a folder beside the run's.",
+        ),
+    ] = False,
 ) -> None:
     """Train what a recipe describes, export it, evaluate it and write its card.
 
@@ -36,6 +43,9 @@ def train(
     """
     from heygen_hf.tasks import run_recipe
 
+    if overfit_one_batch:
+        _overfit_one_batch(recipe, overrides or [], others=resume != "none" or overwrite)
+        return
     with saying_how_to_go_on("continue with --resume auto"):
         run_recipe(
             recipe,
@@ -44,6 +54,18 @@ def train(
             overwrite=overwrite,
             command=command_line(sys.argv[1:]),
         )
+
+
+def _overfit_one_batch(recipe: Path, overrides: list[str], *, others: bool) -> None:
+    from heygen_hf.tasks.overfitting import overfit_one_batch
+
+    if others:
+        raise ValueError("--overfit-one-batch starts anew in a folder of its own: leave out --resume and --overwrite")
+    with saying_how_to_go_on("start it again: it takes little time"):
+        result = overfit_one_batch(recipe, overrides)
+    typer.echo(result.line())
+    if result.verdict == "stuck":
+        raise typer.Exit(1)
 
 
 def command_line(arguments: list[str]) -> list[str]:

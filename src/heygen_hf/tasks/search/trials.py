@@ -2,6 +2,7 @@
 
 import gc
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from heygen_hf._optional import require
 from heygen_hf.tasks.bare_training import BareTraining, bare_training
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.recipe_values import nearest_of
-from heygen_hf.tasks.run_folder import remove_if_empty, write_text
+from heygen_hf.tasks.run_folder import write_text
 from heygen_hf.tasks.search.folder import SearchFolder
 from heygen_hf.tasks.search.space import trial_recipe
 from heygen_hf.tasks.search.study import FAILURE, PROCESS
@@ -88,8 +89,10 @@ class TrialTrainer(Trainer):
         trainer = training.build_trainer(recipe, folder, callbacks=[JsonLinesLog(folder.log), report])
         trainer.remove_callback(PrinterCallback)
         trial.set_user_attr("num_parameters", sum(weight.numel() for weight in trainer.model.parameters()))
-        trainer.train()
-        remove_if_empty(folder.checkpoints)
+        try:
+            trainer.train()
+        finally:
+            shutil.rmtree(folder.checkpoints, ignore_errors=True)  # a preempted trial saves, and starts anew
         if report.step != trainer.state.global_step:
             trainer.evaluate()
         self.objective = report.objective

@@ -103,7 +103,8 @@ class VideoAutoencoderTrainer(BaseTrainer):
         target = inputs["pixel_values"]
         self._check_size(target)
         step = self.state.global_step
-        keys = [(self.args.seed, step, _POSTERIOR, position) for position in self._next_positions(len(target))]
+        positions = self._next_positions(len(target))
+        keys = [(self.args.seed, self.noise_step, _POSTERIOR, position) for position in positions]
         reconstruction = _as_reconstruction(model(target, noise_keys=keys))
         clips = reconstruction.clips
         if self._plays(step):

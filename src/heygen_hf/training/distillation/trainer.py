@@ -77,7 +77,7 @@ class DistillationTrainer(VideoGenerationTrainer):
     ) -> Any:
         clips = inputs["pixel_values"]
         positions = self._next_positions(clips.shape[0])
-        step = {"global_batch_size": self.global_batch_size, "seed": self.args.seed, "step": self.state.global_step}
+        step = {"global_batch_size": self.global_batch_size, "seed": self.args.seed, "step": self.noise_step}
         draw = draw_noise(
             clips.shape[1:],
             positions=positions,

@@ -1,0 +1,1 @@
+"""Finding out why a training does not work."""
