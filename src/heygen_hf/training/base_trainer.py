@@ -1,7 +1,6 @@
 """What every trainer here does: data in an order of its own, averaged weights, checkpoints that survive a kill."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,12 +11,14 @@ from torch.utils.data import DataLoader
 from heygen_hf.data.loading import ClipLoader
 from heygen_hf.training.base_arguments import BaseTrainingArguments
 from heygen_hf.training.data_epoch import SetDataEpoch
+from heygen_hf.training.debugging.one_batch import RepeatedBatch
 from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.monitoring.trainer import MonitoredTrainer
 from heygen_hf.training.noise.randomness import positions_in_global_batch
 from heygen_hf.training.optimization.block_compilation import compile_blocks
 from heygen_hf.training.optimization.build import build_optimizer, build_schedule
 from heygen_hf.training.optimization.ema import ExponentialMovingAverage
+from heygen_hf.training.optimization.heap import keep_freed_memory
 from heygen_hf.training.optimization.update_average import UpdateAverage
 from heygen_hf.training.parallel.process_group import leave_at_exit
 
@@ -41,6 +42,7 @@ class BaseTrainer(MonitoredTrainer):
         self.ema = None
         self._loader: ClipLoader | None = None
         self._micro_step, self._last_step = 0, -1
+        self._repeated: RepeatedBatch | None = None
         if args.n_gpu > 1:
             raise ValueError(
                 f"{args.n_gpu} GPUs in one process are not supported: start one process each, with accelerate launch "
@@ -60,6 +62,8 @@ class BaseTrainer(MonitoredTrainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """Batches in an order of (seed, epoch), dealt to the processes here and not by Accelerate."""
+        if self._repeated is not None:
+            return self._repeated.loader()
         self._loader = self._build_loader(
             self.train_dataset,
             batch_size=self.args.per_device_train_batch_size,
@@ -67,6 +71,15 @@ class BaseTrainer(MonitoredTrainer):
             for_training=True,
         )
         return self._loader
+
+    def repeat_first_batch(self) -> None:
+        """Train on the first batch in every step, under the first step's noise: does training work at all?"""
+        self._repeated = RepeatedBatch(next(iter(self.get_train_dataloader())))
+
+    @property
+    def noise_step(self) -> int:
+        """The step that a batch's noise is drawn for."""
+        return self.state.global_step if self._repeated is None else 0
 
     def _build_loader(
         self,
@@ -89,7 +102,7 @@ class BaseTrainer(MonitoredTrainer):
         )
 
     def _set_data_epoch(self, epoch: int) -> None:
-        # Also the data set's: on resume Trainer wraps the loader in a plain one that skips batches.
+        # Also the data set's, where the loader is of another kind.
         for part in (self._loader, self.train_dataset):
             if hasattr(part, "set_epoch"):
                 part.set_epoch(epoch)
@@ -110,15 +123,25 @@ class BaseTrainer(MonitoredTrainer):
         """Where the samples of the next micro-batch stand in the global batch; call it once for each."""
         if self.state.global_step != self._last_step:
             self._last_step, self._micro_step = self.state.global_step, 0
-        positions = positions_in_global_batch(
+        positions = self._positions(batch_size, micro_step=self._micro_step)
+        self._micro_step += 1
+        return positions
+
+    def _expected_next(self, batch_size: int) -> dict[str, Any]:
+        """`step` and `positions` of the micro-batch behind the one whose positions were asked for last, if it is as
+        large and the step has no fewer micro-batches than others."""
+        ends = self._micro_step >= self.args.gradient_accumulation_steps
+        positions = self._positions(batch_size, micro_step=0 if ends else self._micro_step)
+        return {"step": self.noise_step + (ends and self._repeated is None), "positions": positions}
+
+    def _positions(self, batch_size: int, *, micro_step: int) -> list[int]:
+        return positions_in_global_batch(
             batch_size=batch_size,
             nominal_batch_size=self._largest_batch_size,
-            micro_step=self._micro_step,
+            micro_step=micro_step,
             rank=self.accelerator.process_index,
             world_size=self.accelerator.num_processes,
         )
-        self._micro_step += 1
-        return positions
 
     # Optimiser and schedule.
 
@@ -139,6 +162,8 @@ class BaseTrainer(MonitoredTrainer):
         return getattr(self, "_initial_global_step", 0)
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
+        if self.args.device.type == "cpu":
+            keep_freed_memory()
         self.throughput.reset()
         output = super().train(*args, **kwargs)
         if self.accelerator.num_processes > 1:  # the first one writes the records
@@ -147,12 +172,6 @@ class BaseTrainer(MonitoredTrainer):
         return output
 
     # Evaluation with the averaged weights.
-
-    @contextmanager
-    def ema_weights(self) -> Iterator[None]:
-        """Within the context the model holds the EMA weights (its own when there is no EMA)."""
-        with self.ema.applied() if self.ema is not None else nullcontext():
-            yield
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         with self.throughput.paused(), self.ema_weights():

@@ -13,6 +13,7 @@ from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformer
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.monitoring.sample_videos import SampleVideos
 from heygen_hf.training.monitoring.timestep_bands import BAND_NAMES, band_of_timestep
+from heygen_hf.training.noise.drawing_ahead import DrawAhead
 from heygen_hf.training.noise.randomness import draw_interval_ends, draw_noise, generator_for
 from heygen_hf.training.noise.validation_loss import mean_loss_per_timestep, positions_in_validation
 from heygen_hf.training.video_generation_arguments import VideoGenerationTrainingArguments
@@ -72,6 +73,7 @@ class VideoGenerationTrainer(BaseTrainer):
             model.config.given_frame_patterns = patterns
         self._eval_position = 0
         self._eval_batches: EpochBatches | None = None
+        self._draw_noise = DrawAhead(draw_noise)
         super().__init__(model, args, **options)
         # Set here and not through the constructor: evaluation has no labels, its figures come from `prediction_step`.
         self.compute_metrics = partial(mean_loss_per_timestep, timesteps=args.eval_timesteps, given_patterns=patterns)
@@ -90,15 +92,9 @@ class VideoGenerationTrainer(BaseTrainer):
     ) -> Any:
         pixel_values = inputs["pixel_values"]
         positions = self._next_positions(pixel_values.shape[0])
-        draw = draw_noise(
-            pixel_values.shape[1:],
-            positions=positions,
-            global_batch_size=self.global_batch_size,
-            seed=self.args.seed,
-            step=self.state.global_step,
-            condition_dropout=self.generator_config.condition_dropout,
-            draw_timesteps=self.objective.draw_timesteps,
-            separate_conditions=len(CONDITION_NAMES) if len(self.generator_config.conditions) > 1 else 0,
+        draw = self._draw_noise(
+            self._noise_arguments(pixel_values, positions=positions, step=self.noise_step),
+            then=self._noise_arguments(pixel_values, **self._expected_next(len(positions))),
         )
         device = pixel_values.device
         timestep = draw.timestep
@@ -108,7 +104,7 @@ class VideoGenerationTrainer(BaseTrainer):
                 positions=positions,
                 global_batch_size=self.global_batch_size,
                 seed=self.args.seed,
-                step=self.state.global_step,
+                step=self.noise_step,
             )
             timestep = given.timesteps(timestep)
             inputs = {**inputs, "pixel_values": given.noised(pixel_values, draw.noise)}
@@ -117,7 +113,7 @@ class VideoGenerationTrainer(BaseTrainer):
                 timestep,
                 positions=positions,
                 seed=self.args.seed,
-                step=self.state.global_step,
+                step=self.noise_step,
                 draw_ends=self.objective.draw_ends,
             )
             inputs = {**inputs, "end_timestep": ends.to(device)}
@@ -130,6 +126,18 @@ class VideoGenerationTrainer(BaseTrainer):
         self._count_tokens(inputs)
         self._note_parts(outputs.loss_per_sample, draw.timestep, None if self.given_frames is None else given.given)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+    def _noise_arguments(self, pixel_values: torch.Tensor, *, positions: list[int], step: int) -> dict[str, Any]:
+        return {
+            "shape": tuple(pixel_values.shape[1:]),
+            "positions": positions,
+            "global_batch_size": self.global_batch_size,
+            "seed": self.args.seed,
+            "step": step,
+            "condition_dropout": self.generator_config.condition_dropout,
+            "draw_timesteps": self.objective.draw_timesteps,
+            "separate_conditions": len(CONDITION_NAMES) if len(self.generator_config.conditions) > 1 else 0,
+        }
 
     # Data.
 
@@ -182,7 +190,9 @@ class VideoGenerationTrainer(BaseTrainer):
 
     def _sample(self, write_samples: Callable[[int], None], step: int) -> None:
         # Sampling may use global randomness; the training that follows must not notice.
-        with self.throughput.paused(), self.ema_weights(), torch.random.fork_rng():
+        with self.throughput.paused(), self.whole_ema_weights(), torch.random.fork_rng():
+            if not self.is_world_process_zero():
+                return
             was_training = self.model.training
             self.model.eval()
             write_samples(step)
