@@ -72,9 +72,19 @@ def clip_ssim(
     Raises:
         ValueError: the shapes differ.
     """
-    ours, wanted = _in_unit_range(reconstruction, target, value_range)
-    batch = ours.shape[0]
-    a, b = (clip.flatten(0, 2)[:, None] for clip in (ours, wanted))
+    return structural_similarity(*_in_unit_range(reconstruction, target, value_range)).float()
+
+
+def structural_similarity(clips: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+    """SSIM of each clip for pixels whose range is 1, taken as they are; the arithmetic of `clip_ssim`.
+
+    Args:
+        clips, references: double precision `(batch, frames, channels, height, width)`.
+
+    Returns:
+        float64 `(batch,)`.
+    """
+    a, b = (clip.flatten(0, 2)[:, None] for clip in (clips, references))
     rows, columns = (_gaussian(min(_WINDOW, size), like=a) for size in a.shape[-2:])
 
     def local_mean(images: torch.Tensor) -> torch.Tensor:
@@ -86,7 +96,7 @@ def clip_ssim(
     c1, c2 = 0.01**2, 0.03**2
     similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
     similarity = similarity / ((mean_a.square() + mean_b.square() + c1) * (var_a + var_b + c2))
-    return similarity.reshape(batch, -1).mean(1).float()
+    return similarity.reshape(len(clips), -1).mean(1)
 
 
 def mean_with_interval(values: Sequence[float] | torch.Tensor, *, confidence: float = 0.95) -> MeanWithInterval:
