@@ -39,9 +39,16 @@ class JsonLinesLog(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if state.is_world_process_zero and logs is not None:
+        if not state.is_world_process_zero or logs is None:
+            return
+        try:
             with self.path.open("a") as file:
                 file.write(_line(state.global_step, logs))
+        except OSError as error:
+            raise ValueError(
+                f"{self.path.name} cannot be written at step {state.global_step} ({error}); free some space, then "
+                "continue with --resume auto."
+            ) from error
 
 
 def _line(step: int, entry: dict[str, Any]) -> str:
