@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from heygen_hf.data import export_to_parquet, load_video_dataset, write_video
@@ -258,7 +259,17 @@ def files_of(folder: Path) -> set[str]:
 
 
 def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    if file.suffix != ".safetensors":
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    # By what is in it: the entries of the file's header come in any order.
+    found = hashlib.sha256()
+    with safe_open(file, framework="pt") as tensors:
+        found.update(repr(sorted((tensors.metadata() or {}).items())).encode())
+        for name in sorted(tensors.keys()):
+            value = tensors.get_tensor(name)
+            found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            found.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:
