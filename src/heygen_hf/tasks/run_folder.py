@@ -29,6 +29,11 @@ class RunFolder:
         return self.path / "log.jsonl"
 
     @property
+    def histograms(self) -> Path:
+        """One JSON object a line: activations and gradients of each block, where `histogram_steps` asks for them."""
+        return self.path / "histograms.jsonl"
+
+    @property
     def facts(self) -> Path:
         """What the run was: data, hardware, time, versions; the card is written from it."""
         return self.path / "run.json"
@@ -79,7 +84,8 @@ class RunFolder:
             tidy_checkpoints(self.checkpoints)
         files = sorted(self.path.iterdir()) if self.path.is_dir() else []
         held = [path for path in files if not _is_half_written(path)]
-        own = {self.recipe.name, self.log.name, self.samples.name, self.checkpoints.name}
+        own = {self.recipe.name, self.log.name, self.histograms.name, self.samples.name, self.checkpoints.name}
+        own |= {"tensorboard", "mlflow.db", "wandb", "trackio"}  # of what the run reports to
         is_run = not {path.name for path in held} <= own or any(self.checkpoints.glob("checkpoint-*"))
         if is_run and not self.recipe.is_file():
             raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")

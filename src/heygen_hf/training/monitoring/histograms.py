@@ -8,16 +8,14 @@ from typing import Any
 import torch
 from torch import nn
 from torch.utils._pytree import tree_flatten
-from transformers import TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
-
-from heygen_hf.training.monitoring.json_lines_log import JsonLinesLog
 
 _NUM_BINS = 32
 _MOST_VALUES = 2**18  # of a tensor, evenly spread over it
 
 
-class Histograms(JsonLinesLog):
+class Histograms(TrainerCallback):
     """Every `args.histogram_steps` optimiser steps, one line in `RUN/histograms.jsonl` for each block and kind.
 
     A line is `{"step", "kind", "block", "mean", "std", "max", "edges", "counts"}`: kind "activation" is what the block
@@ -32,10 +30,23 @@ class Histograms(JsonLinesLog):
     """
 
     def __init__(self, path: str | Path, *, tensorboard: Callable[[], TensorBoardCallback | None]) -> None:
-        super().__init__(path)
+        self.path = Path(path)
         self._tensorboard = tensorboard
         self._watched: list[tuple[nn.Module, Any]] = []
         self._lines: list[dict[str, Any]] = []
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Lines of steps after the checkpoint are dropped: they will be written again."""
+        if not state.is_world_process_zero:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lines = self.path.read_text().splitlines(keepends=True) if self.path.exists() and state.global_step else []
+        # Beside and renamed, under a name that the next start writes again: a kill leaves the file as it was.
+        beside = self.path.with_name(f".{self.path.name}.tmp")
+        beside.write_text("".join(line for line in lines if _step_of(line) <= state.global_step))
+        beside.replace(self.path)
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -65,16 +76,6 @@ class Histograms(JsonLinesLog):
         if callback is not None and callback.tb_writer is not None:
             for line in lines:
                 _write_event(callback.tb_writer, line, state.global_step)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """The figures of the log are in the log."""
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -175,6 +176,13 @@ def _write_event(writer: Any, line: Mapping[str, Any], step: int) -> None:
         bucket_counts=line["counts"],
         global_step=step,
     )
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except ValueError:  # cut short by a kill
+        return float("inf")
 
 
 def _short(value: float) -> float:

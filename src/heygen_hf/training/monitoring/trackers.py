@@ -32,8 +32,7 @@ class RunTensorBoard(TensorBoardCallback):
         super().on_train_begin(args, state, control, **kwargs)
 
     def _init_summary_writer(self, args: TrainingArguments) -> None:
-        purged = {"purge_step": self._first_step + 1} if self._first_step else {}
-        self.tb_writer = self._SummaryWriter(log_dir=self.logging_dir, **purged)
+        self.tb_writer = self._SummaryWriter(log_dir=self.logging_dir, purge_step=self._first_step + 1)
 
 
 def in_run_folder(callback: TrainerCallback, folder: Path) -> TrainerCallback:

@@ -13,6 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from heygen_hf.data.loading import take_problems
 from heygen_hf.training.checkpoints.files import newest_checkpoint
+from heygen_hf.training.checkpoints.random_state import random_state
 from heygen_hf.training.checkpoints.trainer import CheckpointingTrainer
 from heygen_hf.training.monitoring.arguments import MonitoringArguments
 from heygen_hf.training.monitoring.batch_names import names_of_step
@@ -185,6 +186,14 @@ class MonitoredTrainer(CheckpointingTrainer):
         if self.control.should_log or self.control.should_evaluate or self.control.should_save:
             self._stop_at(self._finite.settle())
         super()._maybe_log_save_evaluate(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        # A loader draws a seed from the global random state, and a metric may draw more: dropout must not notice.
+        restore = random_state()
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            restore()
 
     # Log.
 
