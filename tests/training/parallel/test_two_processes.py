@@ -111,8 +111,8 @@ def test_a_sharded_run_resumes_exactly(runs: Path, optimizer: str) -> None:
 
 def test_checkpoints_of_a_sharded_run_are_those_of_any(runs: Path, make_trainer: MakeTrainer) -> None:
     checkpoint = runs / "fsdp2_muon" / "checkpoint-6"
-    model, info = VideoTransformerForVideoGeneration.from_pretrained(checkpoint, output_loading_info=True)
-    assert not info["missing_keys"] and not info["unexpected_keys"]
+    _, info = VideoTransformerForVideoGeneration.from_pretrained(checkpoint, output_loading_info=True)
+    assert not any(info.values()), info
     trainer = make_trainer("continued", optimizer="muon", ema_decay=0.9)
     trainer.train(resume_from_checkpoint=str(checkpoint))
     assert_same_files(
