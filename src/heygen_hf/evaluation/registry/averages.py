@@ -21,7 +21,7 @@ from heygen_hf.evaluation.clip_figures.motion import FlowEstimator
 from heygen_hf.evaluation.clip_figures.temporal import Interpolator, mean_of_neighbours
 from heygen_hf.evaluation.clip_stream import ClipBatch
 from heygen_hf.evaluation.features import FeaturePreprocessing, TextVideoFeatures, VideoFeatures
-from heygen_hf.evaluation.features.embedded import EMBEDDED_SIZE, embedded_network
+from heygen_hf.evaluation.features.embedded import EMBEDDED_NAME, EMBEDDED_SIZE, embedded_network
 from heygen_hf.evaluation.features.loading import IMAGENET_MEAN, IMAGENET_STD
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, halves, mean_bootstrap_interval
 from heygen_hf.evaluation.registry.metric import ClipMetric, MetricContext, with_prefix, without_prefix
@@ -199,7 +199,7 @@ class PerceptualDistance(PairedAverage):
         # what is described is what is used: VideoFeatures here only names, prepares and hashes
         self.features = VideoFeatures(
             embedded_network() if network is None else network,
-            name="random ConvVideoEncoder" if network is None else type(network).__name__,
+            name=EMBEDDED_NAME if network is None else type(network).__name__,
             preprocessing=preprocessing or FeaturePreprocessing(mean=IMAGENET_MEAN, std=IMAGENET_STD),
         )
 
