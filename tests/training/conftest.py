@@ -35,16 +35,16 @@ def build_trainer(folder: Path, **overrides: object) -> VideoGenerationTrainer:
     """Eight steps of four samples, five to the epoch, in float32 with AdamW, unless told otherwise."""
     torch.manual_seed(0)
     options = {name: overrides.pop(name) for name in ("write_samples", "callbacks") if name in overrides}
-    config = VideoTransformerConfig(
-        vocab_size=10,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        patch_size=(2, 4, 4),
-        prediction_type="sample",
-        timestep_embedding_size=16,
-        **overrides.pop("model_fields", {}),
-    )
+    fields = {
+        "vocab_size": 10,
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "patch_size": (2, 4, 4),
+        "prediction_type": "sample",
+        "timestep_embedding_size": 16,
+    }
+    config = VideoTransformerConfig(**(fields | overrides.pop("model_fields", {})))
     values = {
         "output_dir": str(folder),
         "max_steps": 8,

@@ -13,8 +13,8 @@ from heygen_hf.training.base_arguments import BaseTrainingArguments
 from heygen_hf.training.data_epoch import SetDataEpoch
 from heygen_hf.training.debugging.one_batch import RepeatedBatch
 from heygen_hf.training.loaders import build_loader
-from heygen_hf.training.monitoring.trainer import MonitoredTrainer
 from heygen_hf.training.noise.randomness import positions_in_global_batch
+from heygen_hf.training.optimization.batch_fitting import BatchFittingTrainer, Piece
 from heygen_hf.training.optimization.block_compilation import compile_blocks
 from heygen_hf.training.optimization.build import build_optimizer, build_schedule
 from heygen_hf.training.optimization.ema import ExponentialMovingAverage
@@ -23,7 +23,7 @@ from heygen_hf.training.optimization.update_average import UpdateAverage
 from heygen_hf.training.parallel.process_group import leave_at_exit
 
 
-class BaseTrainer(MonitoredTrainer):
+class BaseTrainer(BatchFittingTrainer):
     """`Trainer` with what every objective here wants; an objective's own trainer adds the rest.
 
     - The order of the data is a function of (seed, epoch), dealt to the processes here and not by Accelerate.
@@ -123,9 +123,10 @@ class BaseTrainer(MonitoredTrainer):
         """Where the samples of the next micro-batch stand in the global batch; call it once for each."""
         if self.state.global_step != self._last_step:
             self._last_step, self._micro_step = self.state.global_step, 0
-        positions = self._positions(batch_size, micro_step=self._micro_step)
+        piece = self._piece or Piece(0, batch_size, batch_size)
+        positions = self._positions(piece.whole, micro_step=self._micro_step)
         self._micro_step += 1
-        return positions
+        return positions[piece.first : piece.first + batch_size]
 
     def _expected_next(self, batch_size: int) -> dict[str, Any]:
         """`step` and `positions` of the micro-batch behind the one whose positions were asked for last, if it is as

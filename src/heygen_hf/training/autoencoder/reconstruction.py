@@ -61,8 +61,18 @@ class ReconstructingAutoencoder(nn.Module):
             latents = mean + (0.5 * logvar).exp() * torch.stack(drawn).to(mean)
         return decode(self.autoencoder, latents), mean, logvar
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: Any = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
         """As Trainer calls it."""
+        if every_n_layers > 1 or offload:
+            raise ValueError(
+                "an autoencoder recomputes all of its blocks or none: leave out gradient_checkpointing_every and "
+                "offload_activations."
+            )
         try:
             self.autoencoder.enable_gradient_checkpointing()
         except ValueError as error:

@@ -77,6 +77,11 @@ class VideoAutoencoderTrainer(BaseTrainer):
         self.reconstruction_loss = VideoGenerationLoss(**args.pixel_weights, features=features).to(args.device)
         self.adversary: Adversary | None = None
         if args.adversarial_weight:
+            if args.auto_find_batch_size:
+                raise ValueError(
+                    "auto_find_batch_size=True goes with no adversary, which learns from whole batches: set "
+                    "per_device_train_batch_size yourself, or adversarial_weight=0."
+                )
             last_layer_of(autoencoder) if args.adaptive_adversarial_weight else None
             self.adversary = Adversary(args, accelerator=self.accelerator, features=features)
         self.also_counted = [part for part in (features, self.adversary and self.adversary.model) if part is not None]
