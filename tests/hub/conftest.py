@@ -1,8 +1,15 @@
-"""The facts of a small, complete run."""
+"""The facts of a small, complete run, and a small Hub on loopback."""
 
 import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # `from loopback_hub import LoopbackHub`
+
+from loopback_hub import LoopbackHub
 
 from heygen_hf.hub import CardFacts, MetricResult, SampleImage
 
@@ -53,3 +60,12 @@ def facts() -> CardFacts:
 def change(facts):
     """The facts with some of them replaced."""
     return lambda **changes: dataclasses.replace(facts, **changes)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """It serves while the test runs."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    with LoopbackHub() as running:
+        yield running

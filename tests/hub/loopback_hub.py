@@ -1,4 +1,4 @@
-"""A small Hub on loopback for the real `huggingface_hub` client: repositories in memory, commits that are all or nothing.
+"""A small Hub on loopback for the real `huggingface_hub` client: repositories in memory, commits all or nothing.
 
 It can be told to fail: `hub.fail("POST", r"/commit/", status=500, times=2)`, or to close the connection in the middle.
 """
@@ -332,7 +332,9 @@ class _Handler(BaseHTTPRequestHandler):
         data = held.commits[sha].get(path)
         commit = {"X-Repo-Commit": sha}
         if data is None:
-            return self._json({"error": "Entry not found"}, status=404, headers={"X-Error-Code": "EntryNotFound", **commit})
+            return self._json(
+                {"error": "Entry not found"}, status=404, headers={"X-Error-Code": "EntryNotFound", **commit}
+            )
         is_large = any(fnmatch.fnmatch(path, pattern) for pattern in LFS_PATTERNS)
         etag = f'"{_oid(data, is_large)}"'
         linked = {"X-Linked-Etag": etag, "X-Linked-Size": str(len(data))} if is_large else {}

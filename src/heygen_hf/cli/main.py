@@ -20,6 +20,8 @@ from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
 from heygen_hf.cli.messages import close_progress_bars, show_warnings_plainly
 from heygen_hf.cli.plan import plan
+from heygen_hf.cli.publish import publish
+from heygen_hf.cli.report import report
 from heygen_hf.cli.search import search
 from heygen_hf.cli.train import train
 
@@ -58,9 +60,11 @@ app.command()(doctor)
 app.command()(plan)
 app.command()(train)
 app.command()(search)
+app.command()(report)
 app.command()(distill)
 app.command()(generate)
 app.command()(evaluate)
+app.command()(publish)
 
 # What a user can put right. Anything else is a bug and keeps its traceback.
 _USER_ERRORS = (

@@ -46,10 +46,7 @@ def _usage(target: Path, exported: Exported, repo_id: str) -> str | None:
     name = next((name for name in sorted(auto_map) if name.startswith("AutoModelFor")), "AutoModel")
     if exported.kind != "model" or name not in auto_map:
         return None
-    return (
-        f"from transformers import {name}\n\n"
-        f'model = {name}.from_pretrained("{repo_id}", trust_remote_code=True)'
-    )
+    return f'from transformers import {name}\n\nmodel = {name}.from_pretrained("{repo_id}", trust_remote_code=True)'
 
 
 def _auto_map(target: Path) -> dict[str, str]:

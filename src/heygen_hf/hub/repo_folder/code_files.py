@@ -1,8 +1,8 @@
 """The Python files of a repository, and where its configurations point to them.
 
-transformers reads `auto_map` and looks for code at the repository's root. diffusers wants `pipeline.py` there and, beside
-each component with code of its own, a file that has its class. It copies `pipeline.py` and what that imports, and no
-more, into one folder for all repositories: hence few files, with a hash of their content in their names.
+transformers reads `auto_map` and looks for code at the repository's root. diffusers wants `pipeline.py` there and,
+beside each component with code of its own, a file that has its class. It copies `pipeline.py` and what that imports,
+and no more, into one folder for all repositories: hence few files, with a hash of their content in their names.
 """
 
 import json
@@ -30,7 +30,7 @@ def write_code_files(exported: Exported, target: Path) -> list[str]:
         return _pipeline_code(exported, target)
     if exported.kind == "model":
         return _model_code(exported, target)
-    return []
+    return _processor_code(target)
 
 
 def _pipeline_code(exported: Exported, target: Path) -> list[str]:
@@ -50,7 +50,7 @@ def _pipeline_code(exported: Exported, target: Path) -> list[str]:
     written = [bundle.write(target).name, pipeline.write(target).name]
     imported = sorted({name for _, name in own.values()})
     (target / "pipeline.py").write_text(
-        '"""For `DiffusionPipeline.from_pretrained(…, trust_remote_code=True)`; the code is in the files imported."""\n\n'
+        '"""For `DiffusionPipeline.from_pretrained(…, trust_remote_code=True)`; the code is in what it imports."""\n\n'
         f"from .{pipeline.stem} import VideoGenerationPipeline\n"
         f"from .{bundle.stem} import {', '.join(imported)}\n",
         encoding="utf-8",
@@ -74,7 +74,7 @@ def _pipeline_code(exported: Exported, target: Path) -> list[str]:
 def _model_code(exported: Exported, target: Path) -> list[str]:
     architecture = (exported.config.get("architectures") or [""])[0]
     if not hasattr(families, architecture):
-        return []  # a model of transformers' own
+        return _processor_code(target)  # a model of transformers' own
     parts = _parts(exported.config)
     config_class = _config_class(exported.config)
     classes = [config_class, *_auto_map(config_class).values(), *(c for part in parts for c in part[1:])]
@@ -89,6 +89,20 @@ def _model_code(exported: Exported, target: Path) -> list[str]:
     for _, class_name in processors.values():
         written += _point_to(bundle, target, ".", class_name)
     return written
+
+
+def _processor_code(target: Path) -> list[str]:
+    """Beside a model of another library, or an adapter."""
+    processors = _processors(target)
+    if not processors:
+        return []
+    bundle = make_bundle(
+        list(processors.values()), stem="video_processor", title="What prepares the inputs of this repository's model."
+    )
+    return [
+        bundle.write(target).name,
+        *(n for _, name in processors.values() for n in _point_to(bundle, target, ".", name)),
+    ]
 
 
 def _point_to(bundle: Bundle, target: Path, folder: str, class_name: str) -> list[str]:
@@ -137,12 +151,17 @@ def _auto_map(config_class: type) -> dict[str, type]:
 
 def _parts(config: dict[str, Any]) -> list[tuple[str, type, type]]:
     """Networks of this package inside another's configuration: (Auto class, configuration, model)."""
+    types = [value["model_type"] for value in config.values() if isinstance(value, dict) and "model_type" in value]
+    # transformers looks up the usual types of all parts, also of those that this network does without
+    usual = getattr(_config_class(config), "sub_configs_defaults", None) or {}
+    types += [spec.model_type for spec in usual.values() if spec.model_type]
     found = []
+    for model_type in types:
+        if model_type in CONFIG_MAPPING and _is_own(CONFIG_MAPPING[model_type]):
+            config_class = CONFIG_MAPPING[model_type]
+            found += [(name, config_class, model) for name, model in sorted(_auto_map(config_class).items())]
     for value in config.values():
-        if isinstance(value, dict) and "model_type" in value:
-            if value["model_type"] in CONFIG_MAPPING and _is_own(CONFIG_MAPPING[value["model_type"]]):
-                config_class = _config_class(value)
-                found += [(name, config_class, model) for name, model in sorted(_auto_map(config_class).items())]
+        if isinstance(value, dict) and value.get("model_type") in CONFIG_MAPPING:
             found += _parts(value)
     return list(dict.fromkeys(found))
 

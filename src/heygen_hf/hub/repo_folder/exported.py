@@ -77,15 +77,18 @@ def read_export(folder: Path) -> Exported:
     """
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}; name a run's folder, such as outputs/moving_digits.")
-    for name, kind in (("model_index.json", "pipeline"), ("adapter_config.json", "adapter"), ("config.json", "model")):
-        if (folder / name).is_file():
-            config = read_json_file(folder / name)
-            break
-    else:
+    kinds: dict[str, ExportKind] = {
+        "model_index.json": "pipeline",
+        "adapter_config.json": "adapter",
+        "config.json": "model",
+    }
+    name = next((name for name in kinds if (folder / name).is_file()), None)
+    if name is None:
         raise ValueError(
             f"{folder} holds no exported model (no model_index.json, config.json or adapter_config.json): train one "
             "with heygen-hf train RECIPE, or finish it with --resume auto."
         )
+    config, kind = read_json_file(folder / name), kinds[name]
     components = {
         component: (value[0], value[1])
         for component, value in config.items()
@@ -93,7 +96,7 @@ def read_export(folder: Path) -> Exported:
     }
     if kind == "model" and "_class_name" in config:
         kind = "autoencoder"
-    return Exported(folder, kind, config, components)  # type: ignore[arg-type]
+    return Exported(folder, kind, config, components)
 
 
 def read_json_file(path: Path) -> dict[str, Any]:

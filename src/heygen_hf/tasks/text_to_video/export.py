@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from heygen_hf.data import write_video
-from heygen_hf.hub import write_sample_strips
+from heygen_hf.hub import hash_model_files, write_sample_strips
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.generation import GIVEN, sample_videos, to_uint8
 from heygen_hf.tasks.run_folder import RunFolder, write_json
@@ -45,7 +45,9 @@ def export_run(
     pipeline.save_pretrained(str(folder.path), safe_serialization=True)
     prompt = None if prompts is None else prompts[0]
     first = {name: value[:1] if name in GIVEN else value for name, value in given.items()}
-    frames = pipeline(prompt, generator=torch.Generator().manual_seed(seed), output_type="pt", **first).frames
+    # Compiled blocks round in their own way; whoever loads the folder has none.
+    with torch.compiler.set_stance("force_eager"):
+        frames = pipeline(prompt, generator=torch.Generator().manual_seed(seed), output_type="pt", **first).frames
     tensors = {name: value[0].contiguous() for name, value in first.items() if name in GIVEN}
     save_file({"frames": frames.contiguous(), **tensors}, str(folder.path / "reference.safetensors"))
     config = pipeline.config
@@ -58,6 +60,9 @@ def export_run(
             "guidance_scale": config.guidance_scale,
             "output_type": "pt",
             "dtype": "float32",
+            "device": pipeline.transformer.device.type,
+            "compiled": False,
+            "files": hash_model_files(folder.path),
             **{name: value for name, value in given.items() if name not in GIVEN},
         },
     )

@@ -1,0 +1,246 @@
+"""Run by path in a process of its own: loads a repository in every promised way and compares what it makes.
+
+It imports nothing of this package at its top: the first half of it runs where the package cannot be imported.
+
+    python loading_program.py JOB.json
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "heygen_hf"
+# What reference.json says beside the arguments of the call.
+ABOUT_THE_REFERENCE = {
+    *("prompt", "seed", "num_inference_steps", "guidance_scale", "output_type", "dtype", "files", "device", "compiled"),
+}
+
+
+OF_COMPILED_BLOCKS = 1e-4
+
+
+class _Absent:
+    """A finder that has not got the package, wherever it is installed."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] == PACKAGE:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def main(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every way that the job names, in its order: those without the package first.
+
+    Returns:
+        `way` and `problem` (None where it went well) of each.
+    """
+    sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
+    check = Check(job)
+    found = []
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)  # type: ignore[arg-type]
+    for name in job["without"]:
+        found.append(check.run(name, without=True))
+    sys.meta_path.remove(absent)  # type: ignore[arg-type]
+    for name in job["with"]:
+        found.append(check.run(name, without=False))
+    return found
+
+
+class Check:
+    """The ways of one job, by name."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        from safetensors.torch import load_file
+
+        self.job = job
+        self.source = job["source"]
+        self.options: dict[str, Any] = {} if job["revision"] is None else {"revision": job["revision"]}
+        self.tensors = load_file(job["reference"]) if job["reference"] else {}
+        self.values: dict[str, Any] = job["reference_values"]
+        self.device = self.values.get("device", "cpu")
+        # Exports once made the reference with compiled blocks, whose rounding is their own.
+        self.closeness = 0.0 if self.values.get("compiled") is False else OF_COMPILED_BLOCKS
+        self.pipeline: Any = None
+        self.made: dict[str, Any] | None = None
+
+    def run(self, name: str, *, without: bool) -> dict[str, Any]:
+        """One way, its problem in one line."""
+        where = f"without {PACKAGE}" if without else f"with {PACKAGE}"
+        way: Callable[..., str | None] = getattr(self, f"way_{name.partition(':')[0]}")
+        try:
+            problem = way(name.partition(":")[2], trusts=without)
+        except Exception as error:  # whatever a loader raises is what a user would see
+            problem = f"{type(error).__name__}: {' '.join(str(error).split())[:600]}"
+        return {"way": f"{' '.join(name.split(':')[1:])}, {where}", "problem": problem}
+
+    # -- pipelines
+
+    def way_pipeline(self, name: str, *, trusts: bool) -> str | None:
+        """diffusers alone, which runs the repository's code; or the installed pipeline, which runs none of it."""
+        if trusts:
+            import diffusers
+
+            pipe = getattr(diffusers, name).from_pretrained(self.source, trust_remote_code=True, **self.options)
+        else:
+            import heygen_hf
+
+            pipe = getattr(heygen_hf, name).from_pretrained(self.source, **self.options)
+        is_installed = type(pipe).__module__.partition(".")[0] == PACKAGE
+        if is_installed == trusts:
+            return f"it ran the code in {type(pipe).__module__}"
+        self.pipeline = pipe
+        return self._compare_frames(pipe)
+
+    def _compare_frames(self, pipe: Any) -> str | None:
+        import torch
+
+        pipe.set_progress_bar_config(disable=True)
+        pipe.to(self.device)
+        given = {name: [tensor] for name, tensor in self.tensors.items() if name != "frames"}
+        extra = {name: value for name, value in self.values.items() if name not in ABOUT_THE_REFERENCE}
+        generator = torch.Generator().manual_seed(self.values["seed"])
+        output = pipe(self.values["prompt"], generator=generator, output_type="pt", **given, **extra)
+        return self._compare({"frames": self.tensors["frames"]}, {"frames": output.frames})
+
+    def _compare(self, expected: dict[str, Any], made: dict[str, Any]) -> str | None:
+        """With the reference, and bit for bit with what the first way made."""
+        problem = difference(expected, made, closeness=self.closeness)
+        if problem is None and self.made is not None:
+            problem = difference(self.made, made)
+        self.made = made if self.made is None else self.made
+        return problem
+
+    # -- models
+
+    def way_component(self, argument: str, *, trusts: bool) -> str | None:
+        """A network of a pipeline by an Auto class, its weights compared with those of the loaded pipeline."""
+        name, _, folder = argument.partition(":")
+        model, info = self._class(name, trusts).from_pretrained(
+            self.source, subfolder=folder, output_loading_info=True, **self._trust(trusts), **self.options
+        )
+        problem = loading_problem(info)
+        if problem is None and self.pipeline is not None:
+            problem = difference(getattr(self.pipeline, folder).to("cpu").state_dict(), model.state_dict())
+        return problem
+
+    def way_model(self, auto_class: str, *, trusts: bool) -> str | None:
+        """A whole repository by an Auto class or, where it is not one, a class of the package."""
+        model, info = self._class(auto_class, trusts).from_pretrained(
+            self.source, output_loading_info=True, **(self._trust(trusts)), **self.options
+        )
+        return loading_problem(info) or self._compare_outputs(model)
+
+    def way_autoencoder(self, name: str, *, trusts: bool) -> str | None:
+        """By diffusers, with or without this package."""
+        import diffusers
+
+        self._import_families(trusts)
+
+        return self._compare_outputs(getattr(diffusers, name).from_pretrained(self.source, **self.options))
+
+    def way_adapter(self, base: str, *, trusts: bool) -> str | None:
+        """On its base, by peft alone."""
+        import json as json_module
+
+        import transformers
+        from peft import PeftConfig, PeftModel
+
+        self._import_families(trusts)
+        options = PeftConfig.from_pretrained(self.source, **self.options)
+        name = (self.job.get("adapter_class") or "AutoModel").strip()
+        config_file = self.job.get("base_config")
+        loading: dict[str, Any] = {}
+        if config_file:
+            held = json_module.loads(Path(config_file).read_text(encoding="utf-8"))
+            held.pop("quantization_config", None)
+            loading["config"] = transformers.AutoConfig.for_model(**held)
+        base_model = getattr(transformers, name).from_pretrained(base, **loading)
+        model = PeftModel.from_pretrained(base_model, self.source, **self.options).eval()
+        if not options.peft_type:
+            return "adapter_config.json names no method"
+        return self._compare_outputs(model)
+
+    def _compare_outputs(self, model: Any) -> str | None:
+        inputs = {n.removeprefix("input."): t for n, t in self.tensors.items() if n.startswith("input.")}
+        expected = {n.removeprefix("output."): t for n, t in self.tensors.items() if n.startswith("output.")}
+        return self._compare(expected, outputs_of(model, inputs)) if expected else None
+
+    # -- what reads the inputs
+
+    def way_processor(self, argument: str, *, trusts: bool) -> str | None:
+        """`AutoImageProcessor folder`: a processor of the repository."""
+        name, _, folder = argument.partition(":")
+        where = {"subfolder": folder} if folder else {}
+        trust = self._trust(trusts) if name != "AutoTokenizer" else {}
+        self._class(name, trusts).from_pretrained(self.source, **where, **trust, **self.options)
+        return None
+
+    def _class(self, name: str, trusts: bool) -> Any:
+        import transformers
+
+        self._import_families(trusts)
+        if hasattr(transformers, name):
+            return getattr(transformers, name)
+        import heygen_hf.models
+        import heygen_hf.processing
+
+        return getattr(heygen_hf.models, name, None) or getattr(heygen_hf.processing, name)
+
+    def _import_families(self, trusts: bool) -> None:
+        if not trusts:
+            import heygen_hf.models  # noqa: F401 (registers them)
+
+    def _trust(self, trusts: bool) -> dict[str, Any]:
+        return {"trust_remote_code": True} if trusts else {}
+
+
+def outputs_of(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The tensors that a network makes of some inputs, by name; of an autoencoder latents and what it decodes."""
+    import torch
+
+    model.eval()
+    with torch.no_grad():
+        if hasattr(model, "encode") and hasattr(model, "decode") and "sample" in inputs:
+            latents = model.encode(inputs["sample"]).latent_dist.mode()
+            return {"latents": latents, "sample": model.decode(latents).sample}
+        output = model(**inputs)
+    return {name: value.contiguous() for name, value in output.items() if isinstance(value, torch.Tensor)}
+
+
+def loading_problem(info: dict[str, Any]) -> str | None:
+    """What `output_loading_info` complains of."""
+    said = {
+        name: sorted(map(str, info.get(name) or ())) for name in ("missing_keys", "unexpected_keys", "mismatched_keys")
+    }
+    named = [f"{name.partition('_')[0]} {keys[0]} ({len(keys)} in all)" for name, keys in said.items() if keys]
+    return f"weights do not fit the network: {'; '.join(named)}" if named else None
+
+
+def difference(expected: dict[str, Any], found: dict[str, Any], *, closeness: float = 0.0) -> str | None:
+    """Whether two sets of tensors differ in a bit (or by more than `closeness`), and where first."""
+    import torch
+
+    for name, tensor in expected.items():
+        if name not in found:
+            return f"there is no {name}"
+        other = found[name].detach().to("cpu")
+        tensor = tensor.detach().to("cpu")
+        if other.shape != tensor.shape or other.dtype != tensor.dtype:
+            return f"{name} is {_form(other)}, the reference is {_form(tensor)}"
+        if not torch.equal(other, tensor):
+            most = (other.double() - tensor.double()).abs().max().item()
+            if not most <= closeness:
+                return f"{name} is not the reference, bit for bit: it differs by up to {most:.3g}"
+    return None
+
+
+def _form(tensor: Any) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+
+
+if __name__ == "__main__":
+    the_job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    results = main(the_job)
+    Path(the_job["report"]).write_text(json.dumps(results), encoding="utf-8")
