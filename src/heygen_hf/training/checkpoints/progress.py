@@ -22,6 +22,7 @@ class Progress:
         loss_of_logged: the sum of all losses logged so far, for the mean over the whole run.
         evaluation_is_due: the run was stopped before this step's evaluation.
         epoch_has_ended: what happens at the end of an epoch has happened, where the step is an epoch's last.
+        replaced_clips: `{file_name: reason}` of clips that could not be read, in any process.
     """
 
     processes: int
@@ -34,6 +35,7 @@ class Progress:
     loss_of_logged: float = 0.0
     evaluation_is_due: bool = False
     epoch_has_ended: bool = True
+    replaced_clips: dict[str, str] = field(default_factory=dict)
 
     def of_process(self, index: int, processes: int) -> tuple[float, dict[str, Any]]:
         """What a process has summed up since the last log; their mean, where there were as many of others."""
@@ -90,4 +92,4 @@ def _mean(values: list[Any]) -> Any:
 def _steps(processes: int, batch_size: int, accumulation_steps: int) -> str:
     samples = processes * batch_size * accumulation_steps
     shares = f"{processes} × {batch_size} × {accumulation_steps}"
-    return f"{samples} samples a step ({shares}: processes × batch × accumulation)"
+    return f"{samples} samples a step ({shares} as processes × batch × accumulation)"

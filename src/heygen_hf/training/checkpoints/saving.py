@@ -30,10 +30,12 @@ class SavingTrainer(ParallelTrainer):
     Attributes:
         ema: saved with the weights, where there is one.
         throughput: does not count the time of a save.
+        replaced_clips: `{file_name: reason}` of clips that could not be read so far.
     """
 
     ema: ExponentialMovingAverage | None
     throughput: ThroughputMeter
+    replaced_clips: dict[str, str]
     _loader: ClipLoader | None
     _largest_batch_size: int
     _checkpoint_root: str | None = None
@@ -96,7 +98,7 @@ class SavingTrainer(ParallelTrainer):
 
     def _progress(self) -> Progress:
         """How far the run is. In all processes: what each has summed up is gathered."""
-        sums = gather_object([(self._tr_loss.item(), self.sums_since_logged())])
+        of_all = gather_object([(self._tr_loss.item(), self.sums_since_logged(), self.replaced_clips)])
         loader = self._loader
         return Progress(
             processes=self.accelerator.num_processes,
@@ -104,11 +106,12 @@ class SavingTrainer(ParallelTrainer):
             accumulation_steps=self.args.gradient_accumulation_steps,
             data=None if loader is None else loader.state_dict(),
             last_logged_step=self._globalstep_last_logged,
-            loss_since_logged=[loss for loss, _ in sums],
-            sums_since_logged=[others for _, others in sums],
+            loss_since_logged=[loss for loss, _, _ in of_all],
+            sums_since_logged=[others for _, others, _ in of_all],
             loss_of_logged=self._total_loss_scalar,
             evaluation_is_due=self._evaluation_is_due,
             epoch_has_ended=self._epoch_end.has_ended,
+            replaced_clips={name: reason for _, _, clips in of_all for name, reason in clips.items()},
         )
 
     def sums_since_logged(self) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from heygen_hf.training.checkpoints.files import (
 )
 from heygen_hf.training.checkpoints.preemption import Preempted, StopRequest, outlive_preemption, say
 from heygen_hf.training.checkpoints.progress import Progress
-from heygen_hf.training.checkpoints.random_state import random_state
 from heygen_hf.training.checkpoints.saving import EMA_FILE, SavingTrainer
 
 
@@ -98,34 +97,39 @@ class CheckpointingTrainer(SavingTrainer):
 
     def _init_training_state(self, *args: Any) -> tuple[int, int]:
         """Where to go on: also in the data, which is not read up to there."""
-        epoch, batch = super()._init_training_state(*args)
         *_, resume_from_checkpoint, trial = args
         self._resumed, self._random_state_is_loaded = None, False
         if resume_from_checkpoint is None:
-            return epoch, batch
+            return super()._init_training_state(*args)
         checkpoint, root = Path(resume_from_checkpoint), Path(self._get_output_dir(trial))
-        self._find_best(root)
         self._resumed = Progress.load(checkpoint)
-        if self._loader is not None:
-            self._loader.go_to(epoch=epoch, batch=batch)
         if self._resumed is not None:
-            self._go_to(self._resumed, checkpoint.name)
+            self._check_steps(self._resumed, checkpoint.name)
+        epoch, batch = super()._init_training_state(*args)
+        self._find_best(root)
+        if self._loader is not None:
+            self._go_to(epoch, batch, checkpoint.name)
         if checkpoint.resolve().parent == root.resolve():
             self._drop_oldest(root, newest=checkpoint)  # where a kill came before this
         return epoch, batch
 
-    def _go_to(self, progress: Progress, name: str) -> None:
+    def _check_steps(self, progress: Progress, name: str) -> None:
         progress.check_steps_are_those_of(
             processes=self.accelerator.num_processes,
             batch_size=self._largest_batch_size,
             accumulation_steps=self.args.gradient_accumulation_steps,
             name=name,
         )
-        if self._loader is not None and progress.data is not None:
-            try:
-                self._loader.load_state_dict(progress.data)
-            except ValueError as error:
-                raise ValueError(f"cannot resume from {name}: {error}.") from error
+
+    def _go_to(self, epoch: int, batch: int, name: str) -> None:
+        assert self._loader is not None
+        self._loader.go_to(epoch=epoch, batch=batch)
+        if self._resumed is None or self._resumed.data is None:
+            return
+        try:
+            self._loader.load_state_dict(self._resumed.data)
+        except ValueError as error:
+            raise ValueError(f"cannot resume from {name}: {error}.") from error
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None or self._random_state_is_loaded:
@@ -149,6 +153,7 @@ class CheckpointingTrainer(SavingTrainer):
         self._tr_loss = torch.full_like(self._tr_loss, loss)
         self._total_loss_scalar = progress.loss_of_logged
         self._globalstep_last_logged = progress.last_logged_step
+        self.replaced_clips = {**progress.replaced_clips, **self.replaced_clips}
         self.restore_sums(others)
 
     def restore_sums(self, sums: dict[str, Any]) -> None:
@@ -190,13 +195,10 @@ class CheckpointingTrainer(SavingTrainer):
         if signum:
             self._evaluation_is_due = self.control.should_evaluate
             self.control.should_evaluate, self.control.should_save = False, True
-        restore = random_state() if self.control.should_evaluate else None
         self._interruption.is_armed = True
         try:
             super()._maybe_log_save_evaluate(tr_loss, grad_norm, model, trial, *args, **kwargs)
         except EvaluationInterruptedError:
-            assert restore is not None
-            restore()
             self._evaluation_is_due = True
             self._save_checkpoint(model, trial)
             self._leave(self.stop_request.agreed())
