@@ -12,7 +12,7 @@ from heygen_hf.data.loading import ClipLoader, EpochBatches
 from heygen_hf.models.video_transformer import CONDITION_NAMES, VideoTransformerForVideoGeneration
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.monitoring.sample_videos import SampleVideos
-from heygen_hf.training.monitoring.timestep_bands import BAND_NAMES, band_of_timestep
+from heygen_hf.training.monitoring.timestep_bands import BAND_NAMES, bands_of_timesteps
 from heygen_hf.training.noise.drawing_ahead import DrawAhead
 from heygen_hf.training.noise.randomness import draw_interval_ends, draw_noise, generator_for
 from heygen_hf.training.noise.validation_loss import mean_loss_per_timestep, positions_in_validation
@@ -176,11 +176,12 @@ class VideoGenerationTrainer(BaseTrainer):
 
     def _note_parts(self, losses: torch.Tensor, timestep: torch.Tensor, given: torch.Tensor | None) -> None:
         """The loss by noise, and by whether frames were given, for the log."""
-        names, groups = BAND_NAMES, band_of_timestep(timestep)
-        if given is not None:
-            some = given.flatten(1).any(1)[:, None]
-            names, groups = [*names, "loss_given", "loss_whole"], torch.cat([groups, some, ~some], dim=1)
-        self.loss_parts.add_samples(losses, groups, names)
+        bands = bands_of_timesteps(timestep)
+        if given is None:
+            self.loss_parts.add_samples(losses, bands, names=BAND_NAMES)
+            return
+        kinds = ["loss_given" if some else "loss_whole" for some in given.flatten(1).any(1).tolist()]
+        self.loss_parts.add_samples(losses, bands, kinds, names=[*BAND_NAMES, "loss_given", "loss_whole"])
 
     # Evaluation and samples, with the averaged weights.
 

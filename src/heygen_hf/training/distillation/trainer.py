@@ -93,8 +93,8 @@ class DistillationTrainer(VideoGenerationTrainer):
         self._count_tokens(inputs)
         # One step of the student after the other, as validation names them.
         names = [f"loss_at_{timestep:g}" for timestep in self.args.eval_timesteps]
-        of_step = torch.eye(len(names), dtype=torch.bool).repeat_interleave(len(clips), dim=0)
-        self.loss_parts.add_samples(outputs.loss_per_sample, of_step, names)
+        of_step = [name for name in names for _ in range(len(clips))]
+        self.loss_parts.add_samples(outputs.loss_per_sample, of_step, names=names)
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     def _learn(self, model: nn.Module, inputs: dict[str, Any], noise: torch.Tensor, given: GivenFrames | None) -> Any:

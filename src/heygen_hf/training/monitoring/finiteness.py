@@ -46,8 +46,8 @@ class FiniteCheck:
         self._skipped_steps = 0
 
     def note_loss(self, loss: torch.Tensor) -> None:
-        """The loss of a micro-batch."""
-        self._losses.append(loss.detach())
+        """The loss of a micro-batch, detached."""
+        self._losses.append(loss)
 
     def check(self, step: int, gradient_norm: Any) -> NonFinite | None:
         """Judge a step, or the one before it on a GPU.

@@ -38,6 +38,7 @@ class FlopMeter:
     def __init__(self) -> None:
         self.problem: str | None = None
         self._models: dict[int, nn.Module] = {}
+        self._weights: dict[int, list[nn.Parameter]] = {}
         self._hooks: list[RemovableHandle] = []
         self._listening = False
         self._calls: Counter[tuple[Any, ...]] = Counter()
@@ -53,6 +54,7 @@ class FlopMeter:
         except Exception as error:  # weights that are no plain tensors, modules that cannot be copied
             self._give_up(model, error)
             return
+        self._weights[id(model)] = list(model.parameters())
         self._hooks.append(model.register_forward_pre_hook(self._note, with_kwargs=True))
 
     def close(self) -> None:
@@ -61,6 +63,7 @@ class FlopMeter:
             hook.remove()
         self._hooks.clear()
         self._models.clear()
+        self._weights.clear()
         self._calls.clear()
         self._inputs.clear()
         self._flops.clear()
@@ -92,7 +95,7 @@ class FlopMeter:
     def _note(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not self._listening or torch.compiler.is_compiling():
             return
-        learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in model.parameters())
+        learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self._weights[id(model)])
         shapes = tuple(
             (name, value.shape, value.requires_grad)
             for name, value in (*enumerate(args), *kwargs.items())

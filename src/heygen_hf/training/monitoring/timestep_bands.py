@@ -8,7 +8,6 @@ _NUM_BANDS = 5
 BAND_NAMES = [f"loss_at_{i / _NUM_BANDS:g}_to_{(i + 1) / _NUM_BANDS:g}" for i in range(_NUM_BANDS)]
 
 
-def band_of_timestep(timestep: torch.Tensor) -> torch.Tensor:
-    """Which band each sample is in: timesteps `(batch,)` on the CPU → bool `(batch, bands)`."""
-    band = (timestep.detach().float() * _NUM_BANDS).long().clamp(0, _NUM_BANDS - 1)
-    return band[:, None] == torch.arange(_NUM_BANDS)
+def bands_of_timesteps(timestep: torch.Tensor) -> list[str]:
+    """The band of each sample, by name; timesteps `(batch,)` on the CPU."""
+    return [BAND_NAMES[min(int(value * _NUM_BANDS), _NUM_BANDS - 1)] for value in timestep.tolist()]

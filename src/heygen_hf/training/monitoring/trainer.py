@@ -136,7 +136,7 @@ class MonitoredTrainer(CheckpointingTrainer):
         for name in ("attention_mask", "encoder_attention_mask"):
             mask = batch.get(name)
             if mask is not None and mask.device.type == "cpu":  # a sum on a GPU would wait for it
-                self.throughput.add_padding(int(mask.numel() - mask.sum()))
+                self.throughput.add_padding(mask.numel() - int(mask.count_nonzero()))
 
     def _report_replaced(self, problems: list[tuple[str, str]]) -> None:
         """Name each clip that could not be read, once, when another takes its place."""
@@ -233,7 +233,7 @@ class MonitoredTrainer(CheckpointingTrainer):
 
     def restore_sums(self, sums: dict[str, list[float]]) -> None:
         super().restore_sums(sums)
-        self.loss_parts.load_state_dict(sums, device=self.args.device)
+        self.loss_parts.load_state_dict(sums)
 
 
 @contextmanager
