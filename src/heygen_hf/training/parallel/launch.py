@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -52,6 +53,28 @@ def check_launch() -> None:
         )
     if asks_for("DEEPSPEED") and find_spec("deepspeed") is None:
         raise ImportError("accelerate's configuration is for DeepSpeed: pip install 'heygen_hf[deepspeed]'.")
+
+
+def check_deepspeed(args: Any, *, stage: int) -> None:
+    """Refuse what DeepSpeed would do wrong.
+
+    Args:
+        args: of the trainer.
+        stage: of ZeRO.
+
+    Raises:
+        ValueError: weights that are flat or in parts where whole ones are wanted.
+    """
+    if stage >= 3:
+        raise ValueError(
+            f"ZeRO stage {stage} leaves no process a whole model to sample, average and export: shard the weights with "
+            "recipes/accelerate/fsdp2.yaml, or the optimiser alone with recipes/accelerate/deepspeed_zero2.yaml."
+        )
+    if args.optimizer == "muon":
+        raise ValueError(
+            "optimizer=muon wants whole matrices and DeepSpeed gives optimisers flat parts of them: set "
+            "training.optimizer=adamw, or use recipes/accelerate/fsdp2.yaml."
+        )
 
 
 def forget_launcher_precision() -> None:

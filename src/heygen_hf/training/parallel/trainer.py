@@ -13,7 +13,7 @@ from torch.distributed.fsdp import MixedPrecisionPolicy
 from transformers import Trainer
 
 from heygen_hf.training.optimization.ema import ExponentialMovingAverage
-from heygen_hf.training.parallel.launch import sharding_on_cpu
+from heygen_hf.training.parallel.launch import check_deepspeed, sharding_on_cpu
 from heygen_hf.training.parallel.optimizer_state import sharded_state, whole_state
 from heygen_hf.training.parallel.sharding import drop_gathered, gather, is_sharded, local, part_of
 from heygen_hf.training.parallel.whole_model import make_whole
@@ -39,18 +39,25 @@ class ParallelTrainer(Trainer):
     def create_accelerator_and_postprocess(self) -> None:
         with sharding_on_cpu():
             super().create_accelerator_and_postprocess()
+        if self.is_deepspeed_enabled:
+            check_deepspeed(self.args, stage=self.accelerator.state.deepspeed_plugin.zero_stage)
         if self.is_fsdp_enabled:
             # Accelerate's policy rounds inputs and losses to bfloat16, timesteps among them. Autocast, as without
             # sharding, does not; weights travel in float32 then.
             self.accelerator.state.fsdp_plugin.mixed_precision_policy = MixedPrecisionPolicy()
 
-    def _prepare_for_training(self, *args: Any, **kwargs: Any) -> Any:
+    def _prepare_for_training(self, max_steps: int, train_dataloader: Any, resume_from_checkpoint: str | None) -> Any:
         if self.is_fsdp_enabled and not is_sharded(self.model):
+            for weight in self.model.parameters():  # kernels kept with their channels last cannot be cut
+                weight.data = weight.data.contiguous()
             # For autocast around `forward`, which `prepare` leaves out where it shards.
             self.model = self.accelerator.prepare_model(self.model, device_placement=False, evaluation_mode=True)
             self.accelerator._models.remove(self.model)
-        prepared = super()._prepare_for_training(*args, **kwargs)
+        prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
         self._average_what_is_sharded()
+        if self.is_deepspeed_enabled and resume_from_checkpoint is not None:
+            # DeepSpeed has loaded the weights by itself; this is for what is beside them.
+            self._load_from_checkpoint(resume_from_checkpoint)
         return prepared
 
     def _average_what_is_sharded(self) -> None:
@@ -78,6 +85,8 @@ class ParallelTrainer(Trainer):
                 torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if self.is_deepspeed_enabled:
+            return
         if not self.is_sharded:
             super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
