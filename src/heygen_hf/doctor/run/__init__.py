@@ -5,8 +5,8 @@ from pathlib import Path
 from heygen_hf.doctor.finding import Finding
 from heygen_hf.doctor.run.learning import examine_learning
 from heygen_hf.doctor.run.progress import examine_progress
-from heygen_hf.doctor.run.records import RunRecords, read_run
 from heygen_hf.doctor.run.speed import examine_speed
+from heygen_hf.training.debugging.run_records import RunRecords, read_run
 
 __all__ = ["RunRecords", "examine_run", "read_run"]
 

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from heygen_hf.doctor.finding import Finding
-from heygen_hf.doctor.run.records import RunRecords, tail, typical
+from heygen_hf.training.debugging.run_records import RunRecords, tail, typical
 
 _FEWEST_ENTRIES = 8  # of a series, to say anything of its course
 _DIVERGED, _PLATEAU, _OVERFIT, _SPIKE = 2.0, 0.97, 1.1, 10.0

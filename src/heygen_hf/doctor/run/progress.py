@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from heygen_hf.doctor.finding import Finding
-from heygen_hf.doctor.run.records import RunRecords
+from heygen_hf.training.debugging.run_records import RunRecords
 
 _STILL_WRITING_SECONDS = 120
 

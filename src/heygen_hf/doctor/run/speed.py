@@ -1,7 +1,7 @@
 """Is the machine used well: waiting for data, padding, the share of the device's peak; and clips that were replaced."""
 
 from heygen_hf.doctor.finding import Finding
-from heygen_hf.doctor.run.records import RunRecords, typical
+from heygen_hf.training.debugging.run_records import RunRecords, typical
 
 _MUCH_WAITING, _MUCH_PADDING, _LOW_MFU = 0.15, 0.3, 0.2
 _NAMED = 3

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from heygen_hf.tasks.search.folder import SearchFolder
 from heygen_hf.tasks.search.space import drawn_values, with_values
 from heygen_hf.tasks.search.study import CUT_OFF, FAILURE
 
+_WIDE = 240
 _STATES = {"COMPLETE": "completed", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 
@@ -90,9 +92,8 @@ def print_results(folder: SearchFolder, rows: Sequence[Mapping[str, Any]], recip
         table.add_row(
             str(row["trial"]), row["state"], shown, *cells, str(row["steps"]), _short(row["seconds"]), _size(row)
         )
-    console = Console()
     # Whole lines where they go to a file; a terminal folds them.
-    console.print(table, width=None if console.is_terminal else 1000)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
     counts = {state: sum(row["state"] == state for row in rows) for state in dict.fromkeys(r["state"] for r in rows)}
     print(", ".join(f"{count} {state}" for state, count in counts.items()))
     for reason, count in _reasons(rows).items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.gradcheck import GradcheckError
 
 _NUMBERS = re.compile(r"numerical:\s*(.*?)\s*analytical:\s*(.*?)(?:\n\n|$)", re.DOTALL)
 
@@ -81,7 +82,7 @@ def check_gradients(
         torch.autograd.gradcheck(
             call, tuple(differentiated), eps=step, atol=tolerance, rtol=tolerance, fast_mode=False, nondet_tol=1e-12
         )
-    except torch.autograd.gradcheck.GradcheckError as error:
+    except GradcheckError as error:
         return GradientCheck(name, _one_line(str(error)))
     except (RuntimeError, ValueError, TypeError) as error:
         return GradientCheck(name, f"it cannot be computed: {' '.join(str(error).split())[:300]}")
