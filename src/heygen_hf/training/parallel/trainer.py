@@ -53,7 +53,8 @@ class ParallelTrainer(Trainer):
             # For autocast around `forward`, which `prepare` leaves out where it shards.
             self.model = self.accelerator.prepare_model(self.model, device_placement=False, evaluation_mode=True)
             self.accelerator._models.remove(self.model)
-        prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
+        with _input_embeddings_or_none(self.model):
+            prepared = super()._prepare_for_training(max_steps, train_dataloader, resume_from_checkpoint)
         self._average_what_is_sharded()
         if self.is_deepspeed_enabled and resume_from_checkpoint is not None:
             # DeepSpeed has loaded the weights by itself; this is for what is beside them.
@@ -161,3 +162,16 @@ class ParallelTrainer(Trainer):
         make_whole(self.model, keep=keep)
         if self.ema is not None and keep:
             self.ema.follow(self.model, averages=averages)
+
+
+@contextmanager
+def _input_embeddings_or_none(model: nn.Module) -> Iterator[None]:
+    """Accelerate asks a model that it shards for its input embeddings; one that has none raises instead of answering."""
+    try:
+        getattr(model, "get_input_embeddings", lambda: None)()
+    except NotImplementedError:
+        model.get_input_embeddings = lambda: None  # type: ignore[assignment,method-assign]
+        yield
+        del model.get_input_embeddings
+    else:
+        yield

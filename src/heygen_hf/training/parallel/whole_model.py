@@ -19,6 +19,8 @@ _HOOKS = (
     "_forward_hooks_with_kwargs",
     "_forward_hooks_always_called",
 )
+# Trainer has FSDP2 wrap it.
+_WRAPPED_METHOD = "generate"
 
 
 def make_whole(
@@ -65,6 +67,8 @@ def _sharded_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def _take_hooks(module: nn.Module) -> dict[str, Any]:
-    hooks = {name: module.__dict__[name] for name in _HOOKS}
+    taken = {name: module.__dict__[name] for name in _HOOKS}
     module.__dict__.update({name: OrderedDict() for name in _HOOKS})
-    return hooks
+    if _WRAPPED_METHOD in module.__dict__:
+        taken[_WRAPPED_METHOD] = module.__dict__.pop(_WRAPPED_METHOD)
+    return taken
