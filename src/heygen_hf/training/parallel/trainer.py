@@ -166,7 +166,7 @@ class ParallelTrainer(Trainer):
 
 @contextmanager
 def _input_embeddings_or_none(model: nn.Module) -> Iterator[None]:
-    """Accelerate asks a model that it shards for its input embeddings; one that has none raises instead of answering."""
+    """Accelerate asks a model that it shards for its input embeddings; one that has none raises."""
     try:
         getattr(model, "get_input_embeddings", lambda: None)()
     except NotImplementedError:
