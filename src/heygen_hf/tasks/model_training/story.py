@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import extract_model_from_parallel
 from torch.utils.data import Subset
-from transformers.trainer_utils import IntervalStrategy, set_seed
+from transformers.trainer_utils import set_seed
 
 from heygen_hf.tasks.model_training.arguments import build_arguments, with_defaults
 from heygen_hf.tasks.model_training.card import write_model_card
@@ -17,6 +17,7 @@ from heygen_hf.tasks.model_training.starting import finished_run, open_folder
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_facts import train_run
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, write_json, write_text
+from heygen_hf.tasks.validation_split import train_without_validation
 from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def build_trainer(
     """The trainer of a run; the options are further arguments of it."""
     arguments.dataloader_num_workers = parts.num_workers
     if parts.eval_dataset is None:
-        arguments.eval_strategy = IntervalStrategy.NO
+        train_without_validation(arguments)
     return SupervisedTrainer(
         model,
         arguments,

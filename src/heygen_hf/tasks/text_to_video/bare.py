@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase, TrainerCallback
-from transformers.trainer_utils import IntervalStrategy, set_seed
+from transformers.trainer_utils import set_seed
 
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
 from heygen_hf.processing import VideoProcessor
@@ -16,6 +16,7 @@ from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
 from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
+from heygen_hf.tasks.validation_split import train_without_validation
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 
 # What the clips and the tokenizer are made from.
@@ -96,7 +97,7 @@ def build_trainer(
     """
     arguments.dataloader_num_workers = data.num_workers
     if data.validation is None:
-        arguments.eval_strategy = IntervalStrategy.NO
+        train_without_validation(arguments)
     return parts.trainer_class(
         model,
         arguments,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from transformers.trainer_utils import IntervalStrategy, set_seed
+from transformers.trainer_utils import set_seed
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.evaluation import clip_psnr, clip_ssim
@@ -20,6 +20,7 @@ from heygen_hf.tasks.model_training.starting import finished_run, open_folder
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.run_facts import train_run
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
+from heygen_hf.tasks.validation_split import train_without_validation
 from heygen_hf.tasks.video_autoencoder.card import write_autoencoder_card
 from heygen_hf.tasks.video_autoencoder.latent_statistics import measure_latents
 from heygen_hf.tasks.video_autoencoder.measuring import clip_batches, measure
@@ -105,7 +106,7 @@ def build_trainer(
     """The trainer of a run; the options are further arguments of it."""
     arguments.dataloader_num_workers = data.num_workers
     if data.validation is None:
-        arguments.eval_strategy = IntervalStrategy.NO
+        train_without_validation(arguments)
     samples_per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
     return VideoAutoencoderTrainer(
         autoencoder,
