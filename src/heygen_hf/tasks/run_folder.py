@@ -85,7 +85,7 @@ class RunFolder:
         files = sorted(self.path.iterdir()) if self.path.is_dir() else []
         held = [path for path in files if not _is_half_written(path)]
         own = {self.recipe.name, self.log.name, self.histograms.name, self.samples.name, self.checkpoints.name}
-        own |= {"tensorboard", "mlflow.db", "wandb", "trackio"}  # of what the run reports to
+        own |= {"tensorboard", "mlflow.db", "wandb"}  # of what the run reports to
         is_run = not {path.name for path in held} <= own or any(self.checkpoints.glob("checkpoint-*"))
         if is_run and not self.recipe.is_file():
             raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")

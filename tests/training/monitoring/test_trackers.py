@@ -48,21 +48,33 @@ def test_a_tracker_that_is_not_installed_is_named_before_anything_is_done(tmp_pa
         VideoGenerationTrainingArguments(output_dir=str(tmp_path), report_to=["tensorboard", missing])
 
 
-class MLflowCallback(TrainerCallback):
+class WandbCallback(TrainerCallback):
     """As transformers' in what counts here: it reads the variables when it is set up."""
 
     seen: str | None = None
 
     def setup(self) -> None:
-        self.seen = os.environ.get("MLFLOW_TRACKING_URI")
+        self.seen = os.environ.get("WANDB_DIR")
+
+
+@pytest.mark.skipif(not is_available("mlflow"), reason="needs mlflow")
+def test_mlflow_keeps_its_database_in_the_run(make_trainer: MakeTrainer) -> None:
+    import mlflow
+
+    trainer = make_trainer("run/checkpoints", report_to="mlflow", max_steps=2, save_strategy="no")
+    trainer.train()
+    client = mlflow.MlflowClient(f"sqlite:///{trainer.args.run_folder.resolve()}/mlflow.db")
+    (run,) = client.search_runs([found.experiment_id for found in client.search_experiments()])
+    assert run.info.run_name == "run"
+    assert run.data.metrics["loss"] == pytest.approx(trainer.state.log_history[1]["loss"])
 
 
 def test_trackers_write_into_the_run_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    callback = in_run_folder(MLflowCallback(), tmp_path / "run")
+    monkeypatch.delenv("WANDB_DIR", raising=False)
+    callback = in_run_folder(WandbCallback(), tmp_path / "run")
     callback.setup()
-    assert callback.seen == f"sqlite:///{tmp_path}/run/mlflow.db"
-    assert "MLFLOW_TRACKING_URI" not in os.environ  # the next run has a folder of its own
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert callback.seen == f"{tmp_path}/run"
+    assert "WANDB_DIR" not in os.environ  # the next run has a folder of its own
+    monkeypatch.setenv("WANDB_DIR", "elsewhere")
     callback.setup()
-    assert callback.seen == "http://elsewhere"
+    assert callback.seen == "elsewhere"

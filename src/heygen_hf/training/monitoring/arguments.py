@@ -16,7 +16,7 @@ class MonitoringArguments:
     Args:
         report_to: where the figures go beside the terminal and `log.jsonl`: "tensorboard" (`RUN/tensorboard`), "mlflow"
             (`RUN/mlflow.db` unless MLFLOW_TRACKING_URI says otherwise), "wandb" (`RUN/wandb`), "trackio"
-            (`RUN/trackio`), or several of them.
+            (where `trackio show` finds it), or several of them.
         run_name: the run's name there; by default that of the run's folder.
         histogram_steps: every so many optimiser steps, histograms of the activations and gradients of each block go to
             `RUN/histograms.jsonl`; 0 for never.

@@ -1,4 +1,4 @@
-"""Where TensorBoard, MLflow, wandb and trackio write: into the run's folder, under the run's name."""
+"""Where TensorBoard, MLflow and wandb write: into the run's folder."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
+
+from heygen_hf._optional import require
 
 _PROJECT = "heygen_hf"
 
@@ -40,17 +42,11 @@ def in_run_folder(callback: TrainerCallback, folder: Path) -> TrainerCallback:
     kind = type(callback).__name__
     if isinstance(callback, TensorBoardCallback):
         return RunTensorBoard(folder / "tensorboard")
-    environments = {
-        # MLflow's store in plain files refuses to be used.
-        "MLflowCallback": {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{(folder / 'mlflow.db').resolve()}",
-            "MLFLOW_EXPERIMENT_NAME": _PROJECT,
-        },
-        "WandbCallback": {"WANDB_DIR": str(folder.resolve()), "WANDB_PROJECT": _PROJECT},
-        "TrackioCallback": {"TRACKIO_DIR": str((folder / "trackio").resolve())},
-    }
-    if kind in environments:
-        callback.setup = partial(_set_up, callback.setup, folder, environments[kind])  # type: ignore[attr-defined]
+    if kind == "MLflowCallback":
+        callback.setup = partial(_set_up_mlflow, callback.setup, folder)  # type: ignore[attr-defined]
+    if kind == "WandbCallback":
+        variables = {"WANDB_DIR": str(folder.resolve()), "WANDB_PROJECT": _PROJECT}
+        callback.setup = partial(_set_up, callback.setup, folder, variables)  # type: ignore[attr-defined]
     return callback
 
 
@@ -58,6 +54,13 @@ def _set_up(setup: Any, folder: Path, variables: Mapping[str, str], *args: Any, 
     folder.mkdir(parents=True, exist_ok=True)
     with _defaults_in_environment(variables):
         return setup(*args, **kwargs)
+
+
+def _set_up_mlflow(setup: Any, folder: Path, *args: Any, **kwargs: Any) -> Any:
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        # Its store in plain files refuses to be used, and its default database lies where the program was started.
+        require("mlflow").set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').resolve()}")
+    return _set_up(setup, folder, {"MLFLOW_EXPERIMENT_NAME": _PROJECT}, *args, **kwargs)
 
 
 @contextmanager
