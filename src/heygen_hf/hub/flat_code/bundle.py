@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from heygen_hf.hub.flat_code.edits import Edit, apply_edits, span_of, whole_lines
@@ -17,7 +18,7 @@ from heygen_hf.hub.flat_code.source_modules import PACKAGE, Origin, SourceModule
 ALWAYS_INSTALLED = frozenset({"torch", "transformers", "numpy", "huggingface_hub", "safetensors", "PIL", "diffusers"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bundle:
     """A flat file.
 
@@ -54,6 +55,13 @@ def make_bundle(
     Raises:
         ValueError: something that cannot be flattened: a whole module imported, a circle, a name used and not defined.
     """
+    return _make_bundle(tuple(entries), stem, title, given, footer)
+
+
+@cache
+def _make_bundle(
+    entries: tuple[tuple[str, str], ...], stem: str, title: str, given: Bundle | None, footer: str
+) -> Bundle:
     origins = [origin_of(module, name) for module, name in entries]
     there = {} if given is None else given.names
     provided = {origin.module for origin in there}

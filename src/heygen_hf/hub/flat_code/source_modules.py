@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "heygen_hf"
@@ -59,6 +60,7 @@ def source_modules(entries: list[Origin]) -> list[SourceModule]:
     return list(found.values())
 
 
+@cache
 def origin_of(module: str, name: str) -> Origin:
     """Where a name that `module` offers is defined: façades are followed to the file behind them."""
     path = _file_of(module)
@@ -66,13 +68,14 @@ def origin_of(module: str, name: str) -> Origin:
         return Origin(module, name)
     if (path.parent / name).is_dir() or (path.parent / f"{name}.py").is_file():
         raise ValueError(f"from {module} import {name} takes a whole module; import the names that are needed.")
-    for statement in _package_imports(ast.parse(path.read_text(encoding="utf-8"))):
+    for statement in _facade(path):
         for alias in statement.names:
             if (alias.asname or alias.name) == name:
                 return origin_of(str(statement.module), alias.name)
     return Origin(module, name)
 
 
+@cache
 def _read(name: str) -> SourceModule:
     text = _file_of(name).read_text(encoding="utf-8")
     module = SourceModule(name, text, ast.parse(text))
@@ -83,6 +86,11 @@ def _read(name: str) -> SourceModule:
                 raise ValueError(f"{name} imports * from {statement.module}; name what it needs.")
             module.imported[alias.asname or alias.name] = origin_of(str(statement.module), alias.name)
     return module
+
+
+@cache
+def _facade(path: Path) -> list[ast.ImportFrom]:
+    return list(_package_imports(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 def _package_imports(tree: ast.Module) -> Iterator[ast.ImportFrom]:

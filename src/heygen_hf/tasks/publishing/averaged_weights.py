@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from heygen_hf.hub.gate import Check
 from heygen_hf.tasks.run_folder import RunFolder
@@ -21,17 +21,24 @@ def check_averaged_weights(folder: RunFolder) -> Check | None:
     raw = sorted(path for path in newest.glob("model*.safetensors"))
     if not raw:
         return None
+    try:
+        problem = _problem(exported, newest, raw)
+    except SafetensorError:
+        return None  # a file that cannot be read is named by the checks of the weights
+    return Check("averaged weights", problem)
+
+
+def _problem(exported: list[Path], newest: Path, raw: list[Path]) -> str | None:
     with _Tensors(exported) as there, _Tensors([newest / EMA_FILE]) as average, _Tensors(raw) as own:
         pairs = [(key, match) for key in average.names() if (match := _same_name(key, there.names())) is not None]
         from_average = all(_equal(average[key], there[match]) for key, match in pairs)
         from_raw = all(_equal(own[key], there[match]) for key, match in pairs if key in own.names())
-    problem = None
     if pairs and from_raw and not from_average:
-        problem = (
+        return (
             f"the export holds the raw weights of {newest.name}, not their average ({EMA_FILE} beside them), which "
             "the figures and the reference are of: export the run again"
         )
-    return Check("averaged weights", problem)
+    return None
 
 
 def _export_files(path: Path) -> list[Path]:
