@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.distributed import ReduceOp
 
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 # A launcher passes on what the scheduler has sent to everyone already: that is one request, not two.
 _SAME_REQUEST_SECONDS = 3.0
 # A data worker that was told to stop waits for its trainer this long.
@@ -102,8 +102,9 @@ def outlive_preemption(_worker: int) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(_WORKER_SECONDS)
 
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, wait)
+    if hasattr(signal, "SIGUSR1"):  # Windows has neither it nor process groups that are told together
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, wait)
 
 
 def say(line: str) -> None:
