@@ -38,13 +38,16 @@ def gather(tensors: Mapping[str, torch.Tensor], *, keep: bool) -> dict[str, torc
     Args:
         keep: whether this process wants them; the others get an empty dictionary.
     """
-    found = {}
+    found: dict[str, torch.Tensor] = {}
+    gathered: dict[int, torch.Tensor] = {}
     for name, tensor in tensors.items():
         if isinstance(tensor, DTensor):
-            full = tensor.detach().full_tensor()
-            tensor = full.cpu() if keep else full
+            if id(tensor) not in gathered:  # tied weights stay one
+                full = tensor.detach().full_tensor()
+                gathered[id(tensor)] = full.cpu() if keep else full.new_empty(0)
+            tensor = gathered[id(tensor)]
         if keep:
-            found[name] = tensor
+            found[name] = tensor.detach()
     return found
 
 

@@ -71,7 +71,7 @@ class ParallelTrainer(Trainer):
         if not self.is_sharded:
             super().save_model(output_dir, _internal_call)
             return
-        weights = gather(self.model.state_dict(), keep=self.args.should_save)
+        weights = gather(self.model.state_dict(keep_vars=True), keep=self.args.should_save)
         self._save(output_dir or self.args.output_dir, state_dict=weights)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
