@@ -91,11 +91,11 @@ def test_clips_of_another_kind_are_one_line(second, message):
 def test_mixed_rates_are_one_line():
     frames = (clip() * 255).to(torch.uint8)
     clips = [VideoClip(frames, 8.0), VideoClip(frames, 24.0)]
-    with pytest.raises(ValueError, match="at 24 frames/s, and the first has .* at 8 frames/s; bring all to one rate"):
+    with pytest.raises(ValueError, match=r"at 24 frames/s, and the first has .* at 8 frames/s; bring all to one rate"):
         list(read_batches(clips, batch_size=4))
     shape = next(read_batches(clips[:1], batch_size=1)).shape
     assert shape.frame_rate == 8.0
-    with pytest.raises(ValueError, match="reference clip 0 .* the generated ones have"):
+    with pytest.raises(ValueError, match=r"reference clip 0 .* the generated ones have"):
         list(read_batches(clips[1:], batch_size=1, name="reference", like=shape))
 
 

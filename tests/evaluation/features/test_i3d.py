@@ -47,7 +47,7 @@ def test_weights_load_from_safetensors_and_from_torch_alike(network, tmp_path):
     features = load_video_features(tmp_path / "i3d.safetensors")
     found = features(clips)
     assert found.shape == (1, 5)
-    assert torch.equal(found, i3d_features(tmp_path / "i3d.pt")(clips))
+    assert i3d_features(tmp_path / "i3d.pt").weights_hash == features.weights_hash
     assert features.preprocessing.value_range == (-1.0, 1.0)
     assert (features.preprocessing.height, features.preprocessing.layout) == (224, "channels_first")
     with pytest.raises(ValueError, match="needs clips of at least 10 frames, and these have 9"):

@@ -95,5 +95,5 @@ def test_bad_input_is_one_line():
         {"layout": "rows"},
         {"interpolation": "sinc"},
     ):
-        with pytest.raises(ValueError, match="go together|at least 1|expected one of"):
+        with pytest.raises(ValueError, match=r"go together|at least 1|expected one of"):
             FeaturePreprocessing(**options)
