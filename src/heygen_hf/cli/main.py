@@ -18,7 +18,7 @@ from heygen_hf.cli.distill import distill
 from heygen_hf.cli.doctor import doctor
 from heygen_hf.cli.evaluate import evaluate
 from heygen_hf.cli.generate import generate
-from heygen_hf.cli.messages import close_progress_bars, show_warnings_plainly
+from heygen_hf.cli.messages import close_progress_bars, hide_remarks_at_import, show_warnings_plainly
 from heygen_hf.cli.plan import plan
 from heygen_hf.cli.publish import publish
 from heygen_hf.cli.report import report
@@ -84,6 +84,7 @@ def main() -> NoReturn:
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not debug:
         show_warnings_plainly()
+        hide_remarks_at_import()
     try:
         app(args=arguments, prog_name="heygen-hf")
     except _USER_ERRORS as error:

@@ -1,5 +1,6 @@
 """What the commands say on stderr: one plain line each, never at the end of a progress bar."""
 
+import logging
 import sys
 import warnings
 from typing import Any
@@ -22,3 +23,16 @@ def show_warnings_plainly() -> None:
         return f"warning: {' '.join(str(message).split())}\n"
 
     warnings.formatwarning = format_plainly
+
+
+# What these say while they are imported, whether or not a run has to do with it.
+_REMARKS_AT_IMPORT = (
+    "bitsandbytes.backends.cpu.ops",  # 4-bit products would be faster with another package
+    "diffusers.quantizers.torchao.torchao_quantizer",  # files made by torchao could not be read
+)
+
+
+def hide_remarks_at_import() -> None:
+    """Leave out what libraries say of parts of theirs that nobody asked for."""
+    for name in _REMARKS_AT_IMPORT:
+        logging.getLogger(name).setLevel(logging.ERROR)
