@@ -8,11 +8,11 @@ from heygen_hf.training.debugging.own_pieces import own_pieces
 
 class _Doubled(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, tensor):
+    def forward(_ctx, tensor):
         return tensor * 2
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(_ctx, gradient):
         return gradient * 3
 
 

@@ -37,14 +37,14 @@ def loss(run: RunRecords) -> Finding | None:
         return Finding(subject="Loss", state="ok", found=f"{shown}; too few entries to judge its course")
     # Of three entries each: a single low one is chance.
     best_at = min(range(len(values) - 2), key=lambda i: typical(values[i : i + 3]))
-    best = typical(values[best_at : best_at + 3])
+    best, best_step = typical(values[best_at : best_at + 3]), steps[best_at + 1]
     positive = best > 0
-    if positive and last > _DIVERGED * best and steps[best_at] < steps[-1] * 0.9:
+    if positive and last > _DIVERGED * best and best_step < steps[-1] * 0.9:
         return Finding(
             subject="Loss",
             state="broken",
-            found=f"it diverges: {best:.4g} around step {steps[best_at]}, {last:.4g} now",
-            remedy=f"go back to a checkpoint before step {steps[best_at]}, with a lower training.learning_rate or more "
+            found=f"it diverges: {best:.4g} around step {best_step}, {last:.4g} now",
+            remedy=f"go back to a checkpoint before step {best_step}, with a lower training.learning_rate or more "
             "training.warmup_steps",
         )
     if positive and last > _PLATEAU * first:
