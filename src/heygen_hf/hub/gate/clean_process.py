@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub import constants
+
 from heygen_hf.hub.gate import loading_program
 from heygen_hf.hub.gate.finding import Check
 from heygen_hf.hub.repo_folder import Exported
@@ -69,7 +71,7 @@ def load_in_clean_process(
         if source is None:
             environment["HF_HUB_OFFLINE"] = "1"
         else:
-            environment |= {"HF_ENDPOINT": endpoint} if endpoint else {}
+            environment["HF_ENDPOINT"] = endpoint or constants.ENDPOINT
             environment |= {"HF_TOKEN": token} if token else {}
             environment |= {name: os.environ[name] for name in ("HF_HUB_DISABLE_XET",) if name in os.environ}
         found = subprocess.run(

@@ -23,9 +23,13 @@ class GateError(ValueError):
     def __init__(self, checks: Sequence[Check], *, what: str = "not published") -> None:
         self.checks = list(checks)
         failed = [check for check in checks if check.problem]
-        reasons = "; ".join(f"{check.name}: {check.problem}" for check in failed[:3])
+        reasons = "; ".join(f"{check.name}: {_short(str(check.problem))}" for check in failed[:3])
         more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
         super().__init__(f"{what}: {len(failed)} of {len(checks)} checks failed: {reasons}{more}")
+
+
+def _short(text: str, most: int = 240) -> str:
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
 
 
 def require_all(checks: Sequence[Check], *, what: str = "not published") -> None:

@@ -5,11 +5,14 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from heygen_hf.hub import write_model_reference
 from heygen_hf.tasks.run_folder import RunFolder
 
 
 def export_model(model: Any, folder: RunFolder, *, processors: Sequence[Any], peft: Any | None) -> PreTrainedModel:
     """Write the weights that the model holds now, in float32, and its tokenizer and processors.
+
+    Beside them a reference: what the model in memory makes of inputs that were drawn, see `write_model_reference`.
 
     Returns:
         The model to measure: with adapters that were merged, the merged one.
@@ -23,4 +26,6 @@ def export_model(model: Any, folder: RunFolder, *, processors: Sequence[Any], pe
         model.save_pretrained(str(folder.path), safe_serialization=True)
     for processor in processors:
         processor.save_pretrained(str(folder.path))
+    if peft is None or peft.merge:
+        write_model_reference(model, folder.path)
     return model
