@@ -29,8 +29,9 @@ class OptionalDependency:
 OPTIONAL_DEPENDENCIES: dict[str, OptionalDependency] = {
     "kornia": OptionalDependency(extra="augmentation", purpose="augmenting clips"),
     "torchcodec": OptionalDependency(extra="torchcodec", purpose="decoding with torchcodec"),
-    "bitsandbytes": OptionalDependency(extra="quantization", purpose="loading a base model in 4 bits (QLoRA)"),
-    "torchao": OptionalDependency(extra="low-bit-optimizers", purpose="optimisers with states of 8 or 4 bits"),
+    "bitsandbytes": OptionalDependency(
+        extra="quantization", purpose="loading a base model in 4 bits (QLoRA), and optimisers of 8 bits"
+    ),
     "optuna": OptionalDependency(extra="search", purpose="searching hyper-parameters (heygen-hf search)"),
     "matplotlib": OptionalDependency(extra="plots", purpose="drawing curves"),
     "deepspeed": OptionalDependency(extra="deepspeed", purpose="training with DeepSpeed ZeRO"),

@@ -28,7 +28,6 @@ def show_warnings_plainly() -> None:
 # What these say while they are imported, whether or not a run has to do with it.
 _REMARKS_AT_IMPORT = (
     "bitsandbytes.backends.cpu.ops",  # 4-bit products would be faster with another package
-    "diffusers.quantizers.torchao.torchao_quantizer",  # files made by torchao could not be read
 )
 
 
