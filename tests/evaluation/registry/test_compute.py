@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 from drawn import boxes, colours, frame_colours
-from measuring_ranks import figures, measure_as
+from measuring_ranks import figures, figures_of_cached_references, measure_as
 
 from heygen_hf.evaluation.clip_figures import frame_psnr, frame_ssim
 from heygen_hf.evaluation.clip_stream import ReferenceClips, hash_clips
 from heygen_hf.evaluation.distributions import frechet_distance_of_features, polynomial_mmd
+from heygen_hf.evaluation.features import FeaturePreprocessing, TextVideoFeatures
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, TooFewClipsError
 from heygen_hf.evaluation.registry import METRICS, MetricModels, compute_metrics
 from heygen_hf.types import VideoClip
@@ -190,6 +192,39 @@ def test_bad_input_is_one_line(names, options, message):
     assert "\n" not in str(caught.value)
 
 
+class Words(nn.Module):
+    """Texts and frames in one space: the first word's colour, and the mean colour."""
+
+    config = None
+    colours = {"red": (1.0, 0, 0), "green": (0, 1.0, 0), "grey": (1.0, 1.0, 1.0)}  # noqa: RUF012
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def get_text_features(self, input_ids):
+        return input_ids.float()
+
+    def get_image_features(self, pixel_values):
+        return pixel_values.mean((2, 3)) * self.weight
+
+
+def test_the_clip_score_is_the_cosine_to_the_prompt():
+    def tokenizer(texts, **_):
+        return {"input_ids": torch.tensor([Words.colours[text] for text in texts])}
+
+    eyes = TextVideoFeatures(Words(), tokenizer, name="words", preprocessing=FeaturePreprocessing(layout="images"))
+    red = torch.zeros(3, 3, 8, 8)
+    red[:, 0] = 1
+    prompts = ["red", "green", "grey"]
+    networks = MetricModels(text_video_features=eyes)
+    figure = compute_metrics(["clip_score"], [red] * 3, prompts=prompts, models=networks, settings=FEW)["clip_score"]
+    assert figure.value == pytest.approx((1 + 0 + 3**-0.5) / 3, abs=1e-6)
+    assert (figure.unit, figure.details["lowest"]) == ("cosine", pytest.approx(0, abs=1e-6))
+    with pytest.raises(ValueError, match="there are 3 prompts for 2 generated clips"):
+        compute_metrics(["clip_score"], [red] * 2, prompts=prompts, models=networks, settings=FEW)
+
+
 def test_no_clips_are_too_few():
     with pytest.raises(TooFewClipsError, match="0 generated clips"):
         compute_metrics(["temporal_flicker"], [], settings=FEW)
@@ -197,14 +232,19 @@ def test_no_clips_are_too_few():
 
 def test_two_processes_measure_what_one_does(tmp_path):
     """This one and another."""
+    cached = figures_of_cached_references(tmp_path / "cache")
     script = Path(__file__).with_name("measuring_ranks.py")
     other = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stderr=subprocess.PIPE)
     try:
-        ours, read = measure_as(0, tmp_path)
+        ours, read, ours_cached, message = measure_as(0, tmp_path)
     finally:
         _, error = other.communicate(timeout=120)
     assert other.returncode == 0, error.decode()
     assert ours == figures()[0]  # to the last bit: means and covariances are of clips in their order
     theirs = json.loads((tmp_path / "other.json").read_text())
     assert theirs["figures"] == json.loads(json.dumps(ours))
+    # what one process has from the cache and another has not is looked at by both
+    assert ours_cached == theirs["cached"] == cached
+    assert theirs["message"].startswith("generated clip 1 has pixels")
+    assert message == "another process could not measure its clips; its own message says why"  # and no one waits
     assert (read, theirs["read"]) == ([0, 2, 4, 6, 8, 10, 12], [1, 3, 5, 7, 9, 11])

@@ -78,6 +78,8 @@ def read_batches(
         ValueError: a clip of another shape, size, length or rate than the first, pixels that are not in [0, 1], or not
             as many prompts as clips.
     """
+    if prompts is not None and hasattr(clips, "__len__") and len(clips) != len(prompts):
+        raise ValueError(f"there are {len(prompts)} prompts for {len(clips)} {name} clips; give one for each")
     shape = like
     held: list[torch.Tensor] = []
     places: list[int] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heygen_hf.evaluation.clip_stream import ClipBatch, ClipShape, ReferenceClips, read_batches
 from heygen_hf.evaluation.clip_stream.batches import Clips
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.gathering import gather_metrics, process_share
+from heygen_hf.evaluation.registry.gathering import all_agree, gather_metrics, process_share
 from heygen_hf.evaluation.registry.metric import ClipMetric, MetricContext
 from heygen_hf.evaluation.registry.models import MetricModels
 from heygen_hf.evaluation.registry.names import metric_entry
@@ -64,15 +64,31 @@ def compute_metrics(
     content_hash = references.content_hash if isinstance(references, ReferenceClips) else None
     waiting = set(measured)  # for references
     if content_hash is not None:
-        waiting -= {name for name, metric in measured.items() if metric.load_references(content_hash)}
+        waiting -= _load_references(measured, content_hash)
     context = MetricContext(reference_hash=content_hash)
 
-    context.shape = _take_in(measured, waiting, generated, references, prompts=prompts, settings=settings)
+    problem: Exception | None = None
+    try:
+        context.shape = _take_in(measured, waiting, generated, references, prompts=prompts, settings=settings)
+    except Exception as error:
+        problem = error
+    # before any process waits for what another will never send
+    if not all_agree([problem is None])[0]:
+        raise problem or ValueError("another process could not measure its clips; its own message says why")
     gather_metrics(list(measured.values()))
     if content_hash is not None and process_share()[0] == 0:
         for metric in measured.values():
             metric.save_references(content_hash)
     return {name: metric.measure(context) for name, metric in measured.items()}
+
+
+def _load_references(metrics: dict[str, ClipMetric], content_hash: str) -> set[str]:
+    """The metrics whose references' statistics every process has from the cache."""
+    loaded = all_agree([metric.load_references(content_hash) for metric in metrics.values()])
+    for metric, in_all in zip(metrics.values(), loaded, strict=True):
+        if not in_all:
+            metric.forget_references()
+    return {name for name, in_all in zip(metrics, loaded, strict=True) if in_all}
 
 
 def _take_in(

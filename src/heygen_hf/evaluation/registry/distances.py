@@ -57,6 +57,9 @@ class FeatureDistance(ClipMetric):
                 self.references, self.references_cached = found, True
         return self.references_cached
 
+    def forget_references(self) -> None:
+        self.references, self.references_cached = self._empty(), False
+
     def save_references(self, content_hash: str) -> None:
         if self.settings.cache_dir is not None and not self.references_cached:
             description = {"content_hash": content_hash, "features": self.features.describe()}

@@ -14,6 +14,20 @@ def process_share() -> tuple[int, int]:
     return 0, 1
 
 
+def all_agree(flags: list[bool]) -> list[bool]:
+    """For each flag, whether it is up in every process."""
+    if not flags or process_share()[1] == 1:
+        return flags
+    tensor = torch.tensor([int(flag) for flag in flags], device=_device())
+    distributed.all_reduce(tensor, op=distributed.ReduceOp.MIN)
+    return [bool(flag) for flag in tensor.tolist()]
+
+
+def _device() -> torch.device:
+    on_gpu = distributed.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+
+
 def gather_metrics(metrics: list[ClipMetric]) -> None:
     """Merge what all processes took in, so that each has everything; nothing of a process alone.
 
@@ -22,8 +36,7 @@ def gather_metrics(metrics: list[ClipMetric]) -> None:
     rank, num_processes = process_share()
     if num_processes == 1:
         return
-    on_gpu = distributed.get_backend() == "nccl"
-    device = torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
+    device = _device()
     for metric in metrics:
         data = save({name: tensor.contiguous() for name, tensor in metric.to_tensors().items()})
         own = torch.frombuffer(bytearray(data), dtype=torch.uint8).to(device)

@@ -61,6 +61,9 @@ class ClipMetric(ABC):
         """Take the references' statistics from the cache; True where they were there."""
         return False
 
+    def forget_references(self) -> None:  # noqa: B027
+        """Undo `load_references`: not every process has them."""
+
     def save_references(self, content_hash: str) -> None:  # noqa: B027
         """Keep the references' statistics for the next time."""
 
