@@ -7,6 +7,7 @@ from pathlib import Path
 # transformers would import them for seconds
 sys.modules |= {"peft": None, "bitsandbytes": None, "torchao": None}
 
+import torch  # noqa: E402
 from small_trainers import TRAINERS, train  # noqa: E402
 
 if __name__ == "__main__":
@@ -16,4 +17,6 @@ if __name__ == "__main__":
             trainer = train(name, Path(sys.argv[1]) / engine / name, batch_size=2)
             assert trainer.is_sharded == (engine == "fsdp2")
             trainer.end_sharding()
+            if name == "language_model" and trainer.is_world_process_zero():  # by itself
+                trainer.model.generate(torch.ones(1, 2, dtype=torch.long), max_new_tokens=2)
             print(engine, name, flush=True)

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 CONFIG = HERE.parents[2] / "recipes" / "accelerate" / "cpu_2_processes_fsdp2.yaml"
 NAMES = ("given_frames", "mean_flow", "distillation", "autoencoder", "language_model")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [*command, str(HERE / "every_trainer.py"), str(folder), *NAMES],
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=500,
         check=False,
     )
     assert result.returncode == 0, result.stderr[-4000:]

@@ -19,8 +19,8 @@ _HOOKS = (
     "_forward_hooks_with_kwargs",
     "_forward_hooks_always_called",
 )
-# Trainer has FSDP2 wrap it.
-_WRAPPED_METHOD = "generate"
+# Trainer has FSDP2 wrap `generate`, and `generate` waits for the other processes where it finds FSDP2's mark.
+_WRAPPED_METHOD, _MARK = "generate", "_is_fsdp_managed_module"
 
 
 def make_whole(
@@ -52,7 +52,13 @@ def make_whole(
     for module, sharded_class, _ in taken:
         module.__class__ = next(base for base in sharded_class.__bases__ if base is not FSDPModule)
 
+    marked = [module for module in model.modules() if keep and getattr(module, _MARK, False)]
+    for module in marked:
+        setattr(module, _MARK, False)
+
     def shard_again() -> None:
+        for module in marked:
+            setattr(module, _MARK, True)
         for module, sharded_class, hooks in taken:
             module.__class__ = sharded_class
             module.__dict__.update(hooks)
