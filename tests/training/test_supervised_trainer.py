@@ -141,7 +141,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     trainer = build_trainer(tmp_path)
     with torch.no_grad():
         next(trainer.model.parameters()).fill_(float("nan"))
-    with pytest.raises(ValueError, match="lower the learning rate"):
+    with pytest.raises(ValueError, match=r"lower training\.learning_rate"):
         trainer.train()
 
 

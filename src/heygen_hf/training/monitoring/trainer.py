@@ -164,7 +164,7 @@ class MonitoredTrainer(CheckpointingTrainer):
         raise ValueError(
             f"the {found.what} is {found.value} at step {found.step}{where}"
             f"{f', where {layer}' if layer else ''}; its batch: {_listed(names)}. {self._last_good()} Look at those "
-            "clips, lower training.learning_rate or set training.precision=fp32, and go on with --resume auto"
+            "samples, lower training.learning_rate or set training.precision=fp32, and go on with --resume auto"
             f"{'' if self.args.find_nonfinite else '; training.find_nonfinite=true names the layer'}."
         )
 
