@@ -84,9 +84,9 @@ class Check:
 
             pipe = getattr(diffusers, name).from_pretrained(self.source, trust_remote_code=True, **self.options)
         else:
-            import heygen_hf
+            import heygen_hf.pipelines
 
-            pipe = getattr(heygen_hf, name).from_pretrained(self.source, **self.options)
+            pipe = getattr(heygen_hf.pipelines, name).from_pretrained(self.source, **self.options)
         is_installed = type(pipe).__module__.partition(".")[0] == PACKAGE
         if is_installed == trusts:
             return f"it ran the code in {type(pipe).__module__}"
