@@ -30,6 +30,13 @@ def test_a_generator_is_read_as_it_comes():
     assert seen == [0, 1]
 
 
+def test_large_clips_come_in_smaller_batches(monkeypatch):
+    monkeypatch.setattr("heygen_hf.evaluation.clip_stream.batches._BATCH_BYTES", 2 * clip().nbytes + 1)
+    assert [len(batch.clips) for batch in read_batches([clip()] * 5, batch_size=4)] == [2, 2, 1]
+    monkeypatch.setattr("heygen_hf.evaluation.clip_stream.batches._BATCH_BYTES", 1)
+    assert [len(batch.clips) for batch in read_batches([clip()] * 2, batch_size=4)] == [1, 1]
+
+
 class Lazy:
     """A sequence that notes what is read of it."""
 

@@ -63,7 +63,7 @@ def test_files_that_are_no_weights_are_one_line(network, tmp_path, capsys):
     torch.save({"weights": Evil()}, tmp_path / "evil.pt")
     with pytest.raises(ValueError, match=r"evil.pt is no state dict of plain tensors"):
         load_i3d(tmp_path / "evil.pt")
-    (tmp_path / "pickle.pt").write_bytes(pickle.dumps(Evil()))
+    (tmp_path / "pickle.pt").write_bytes(pickle.dumps(Evil(), protocol=2))
     with pytest.raises(ValueError, match="no state dict"):
         load_i3d(tmp_path / "pickle.pt")
     assert "never" not in capsys.readouterr().out  # nothing of the file ran

@@ -174,6 +174,7 @@ def test_too_few_clips_are_refused_and_the_override_is_recorded():
     [
         (["fdv"], {}, r"there is no metric 'fdv'; did you mean fvd\?"),
         ([], {}, "no metrics are asked for"),
+        (["psnr", "psnr"], {"references": boxes(4)}, "psnr is asked for twice"),
         (["fvd"], {}, "fvd compares with real clips; give references"),
         (["clip_score"], {}, "clip_score compares clips with their prompts; give prompts"),
         (["clip_score"], {"prompts": ["a"] * 4}, "clip_score needs CLIP or a like model"),

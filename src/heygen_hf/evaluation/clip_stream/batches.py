@@ -9,6 +9,7 @@ import torch
 
 from heygen_hf.types import VideoClip
 
+_BATCH_BYTES = 2**28  # of pixels: fewer large clips come at a time than were asked for
 _SLACK = 1e-3  # how far beyond [0, 1] rounding may take a pixel
 
 Clips = Iterable[torch.Tensor | VideoClip]
@@ -64,7 +65,7 @@ def read_batches(
     first_index: int = 0,
     index_step: int = 1,
 ) -> Iterator[ClipBatch]:
-    """Batches of checked clips; never more than a batch is in memory.
+    """Batches of checked clips; never more than a batch is in memory, nor more than 256 MiB (or one clip).
 
     Args:
         clips: see `Clips`.
@@ -94,7 +95,7 @@ def read_batches(
             raise ValueError(f"there are {len(prompts)} prompts and more {name} clips; give one for each")
         held.append(pixels)
         places.append(index)
-        if len(held) == batch_size:
+        if len(held) >= min(batch_size, _BATCH_BYTES // pixels.nbytes):
             yield _batch(held, places, shape, prompts)
             held, places = [], []
     if held:

@@ -30,6 +30,7 @@ from heygen_hf.evaluation.registry.metric import ClipMetric, MetricContext, with
 class AverageOverClips(ClipMetric):
     """One number a clip is kept, and nothing else; a subclass says what the number is."""
 
+    minimum_count: ClassVar[int] = 1
     features: VideoFeatures | TextVideoFeatures | None = None
 
     def __init__(self, *, settings: MeasuringSettings | None = None) -> None:

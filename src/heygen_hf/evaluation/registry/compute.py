@@ -60,6 +60,10 @@ def compute_metrics(
             raise ValueError(f"{kind.name} compares clips with their prompts; give prompts, or leave it out")
     ready = [each if isinstance(each, ClipMetric) else each.make(models, settings) for each in entries]
     measured = {metric.name: metric for metric in ready}
+    if len(measured) < len(ready):
+        names = [metric.name for metric in ready]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} is asked for twice; measure it once, or with other networks in a call of its own")
 
     content_hash = references.content_hash if isinstance(references, ReferenceClips) else None
     waiting = set(measured)  # for references
