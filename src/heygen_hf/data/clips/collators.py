@@ -22,6 +22,9 @@ def class_names(values: Iterable[str]) -> list[str]:
     return sorted(names)
 
 
+_MOST_CAPTIONS = 50_000
+
+
 class VideoTextCollator:
     """Stacks frames and normalises them in one go, tokenises captions, pads sound, and numbers labels.
 
@@ -64,6 +67,7 @@ class VideoTextCollator:
             raise ValueError("padding is 'max_length' and max_length is None; set max_length, or pad to the 'longest'")
         self.processor, self.tokenizer = processor, tokenizer
         self.max_length, self.padding = max_length, padding
+        self._token_ids_of: dict[str, list[int]] = {}
         self.allow_missing = allow_missing
         self.missing_shape = missing_shape or (processor.num_frames, 3, processor.height, processor.width)
         self._number_of = {
@@ -117,21 +121,31 @@ class VideoTextCollator:
 
     def _tokenize(self, texts: list[str | None]) -> tuple[torch.Tensor, torch.Tensor]:
         assert self.tokenizer is not None
-        encoded = self.tokenizer(
-            [text or "" for text in texts],
-            padding=self.padding,
-            truncation=self.max_length is not None,
-            max_length=self.max_length,
-            return_attention_mask=True,
-        )
-        if not encoded["input_ids"][0]:  # every caption is empty: models take no sequence of no tokens
-            padding = torch.full((len(texts), 1), self.tokenizer.pad_token_id)
-            return padding, torch.zeros_like(padding)
-        input_ids, attention_mask = torch.tensor(encoded["input_ids"]), torch.tensor(encoded["attention_mask"])
+        rows = [self._token_ids(text or "") for text in texts]
+        longest = max(len(row) for row in rows) if self.padding == "longest" else self.max_length
+        width = longest or 1  # models take no sequence of no tokens, where every caption is empty
+        pads = [[self.tokenizer.pad_token_id] * (width - len(row)) for row in rows]
+        at_left = self.tokenizer.padding_side == "left"
+        input_ids = torch.tensor([pad + row if at_left else row + pad for row, pad in zip(rows, pads, strict=True)])
+        places = torch.arange(width).flip(0) if at_left else torch.arange(width)
+        attention_mask = (places < torch.tensor([[len(row)] for row in rows])).long()
         if None in texts:  # a tokenizer may put its own tokens around nothing
             missing = torch.tensor([text is None for text in texts])
             input_ids[missing], attention_mask[missing] = self.tokenizer.pad_token_id, 0
         return input_ids, attention_mask
+
+    def _token_ids(self, text: str) -> list[int]:
+        """Of one caption. Epoch after epoch has the same ones, so the last `_MOST_CAPTIONS` are remembered."""
+        known = self._token_ids_of.get(text)
+        if known is None:
+            assert self.tokenizer is not None
+            known = self.tokenizer(text, truncation=self.max_length is not None, max_length=self.max_length)[
+                "input_ids"
+            ]
+            if len(self._token_ids_of) == _MOST_CAPTIONS:
+                del self._token_ids_of[next(iter(self._token_ids_of))]
+            self._token_ids_of[text] = known
+        return known
 
     def _number_labels(self, items: Sequence[Mapping[str, Any]]) -> torch.Tensor:
         rows = []

@@ -56,6 +56,7 @@ class MonitoredTrainer(CheckpointingTrainer):
         self.replaced_clips: dict[str, str] = {}
         self._peak_flops: float | None = None
         self._first_nonfinite: FirstNonFinite | None = None
+        self._flops_per_token: int | None = None
         self._said_no_flops = self._clock_runs = False
         super().__init__(model=model, args=args, **options)
         self._finite = FiniteCheck(self.accelerator, waits=args.find_nonfinite)
@@ -131,6 +132,15 @@ class MonitoredTrainer(CheckpointingTrainer):
         if self._loader is not None:
             self._report_replaced(list(self._loader.problems.items()))
         return batches, num_items
+
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Trainer's estimate, for its state; without counting the model's weights anew for each batch."""
+        if not hasattr(self.model, "estimate_tokens"):
+            return super().floating_point_ops(inputs)
+        tokens = self.model.estimate_tokens(inputs)
+        if self._flops_per_token is None and tokens:
+            self._flops_per_token = super().floating_point_ops(inputs) // tokens
+        return tokens * (self._flops_per_token or 0)
 
     def _count_padding(self, batch: dict[str, Any]) -> None:
         for name in ("attention_mask", "encoder_attention_mask"):
