@@ -5,9 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(kw_only=True)
 class HubSection:
-    """What the model card says that no run can know."""
+    """What the model card says that no run can know, and whether the finished run is published.
+
+    Args:
+        license: identifier on the Hub, such as apache-2.0.
+        push_to_hub: publish the finished run through the gate, as `heygen-hf publish` does.
+        repo_id: `USER/NAME` to publish it to.
+        private: of a repository that is created; None is the account's default.
+    """
 
     license: str | None = None
     title: str | None = None
     data_description: str | None = None
     limits: str | None = None
+    push_to_hub: bool = False
+    repo_id: str | None = None
+    private: bool | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.tasks.local_models import check_local_models
+from heygen_hf.tasks.push_to_hub import check_hub_section, publish_finished_run
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.registry import task_module
 from heygen_hf.tasks.run_folder import no_empty_folder_left
@@ -43,10 +44,14 @@ def run_recipe(
     check_local_models(recipe)
     check_launch()
     _join_cpu_processes()
+    check_hub_section(recipe.hub)
     with no_empty_folder_left(recipe.output_dir):
-        return task_module(recipe.task).run(
+        trained = task_module(recipe.task).run(
             recipe, resume=resume, overwrite=overwrite, command=None if command is None else list(command)
         )
+    if os.environ.get("RANK", "0") == "0":
+        publish_finished_run(recipe.output_dir, recipe.hub)
+    return trained
 
 
 def _join_cpu_processes() -> None:
