@@ -116,7 +116,7 @@ def search_recipe(
                 process=process,
                 on_trial_end=lambda trial: _stop_when_done(trial, recipe, trials),
             )
-            _search(host, recipe, missing, options)
+            _search(host, study, recipe, missing, options)
 
         # 4. What came out.
         rows = rows_of(study.get_trials(deepcopy=False), recipe)
@@ -128,7 +128,7 @@ def search_recipe(
     return place
 
 
-def _search(host: TrialTrainer, recipe: Recipe, missing: int, options: dict[str, Any]) -> None:
+def _search(host: TrialTrainer, study: Any, recipe: Recipe, missing: int, options: dict[str, Any]) -> None:
     minutes = recipe.search.timeout_minutes
     try:
         host.hyperparameter_search(
@@ -141,9 +141,10 @@ def _search(host: TrialTrainer, recipe: Recipe, missing: int, options: dict[str,
             catch=(Exception,),  # a trial that fails is counted, and the others go on
             **options,
         )
-    except ValueError as error:
+    except ValueError:
         # Transformers asks for the best trial, and there may be none: that is said with the reasons.
-        if "No trials are completed" not in str(error):
+        completed = require("optuna").trial.TrialState.COMPLETE
+        if any(trial.state == completed for trial in study.get_trials(deepcopy=False)):
             raise
 
 

@@ -3,6 +3,7 @@
 import gc
 import math
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -76,9 +77,8 @@ class TrialTrainer(Trainer):
         finally:
             trial.set_user_attr("seconds", round(time.perf_counter() - started, 1))
             self.on_trial_end(trial)
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            if sys.exc_info()[0] is not None:
+                _free_memory()  # where a trial succeeds, transformers does
 
     def _train(self, trial: Any) -> None:
         recipe = trial_recipe(self.recipe, self.hp_space(trial))
@@ -96,6 +96,12 @@ class TrialTrainer(Trainer):
         if report.step != trainer.state.global_step:
             trainer.evaluate()
         self.objective = report.objective
+
+
+def _free_memory() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class ReportToTrial(TrainerCallback):
