@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from heygen_hf.hub.card_text import code_block
-from heygen_hf.hub.repo_folder.exported import Exported
+from heygen_hf.hub.repo_folder.exported import Exported, read_json_file
 
 _HEADING = "## Without heygen_hf installed"
 _LICENCE_LINE = re.compile(r"^license:.*$", re.MULTILINE)
@@ -42,14 +42,10 @@ def _usage(target: Path, exported: Exported, repo_id: str) -> str | None:
             f'pipe = DiffusionPipeline.from_pretrained("{repo_id}", trust_remote_code=True)\n'
             f'network = AutoModel.from_pretrained("{repo_id}", subfolder="transformer", trust_remote_code=True)'
         )
-    auto_map = _auto_map(target)
+    if exported.kind != "model":
+        return None
+    auto_map = read_json_file(target / "config.json").get("auto_map", {})
     name = next((name for name in sorted(auto_map) if name.startswith("AutoModelFor")), "AutoModel")
-    if exported.kind != "model" or name not in auto_map:
+    if name not in auto_map:
         return None
     return f'from transformers import {name}\n\nmodel = {name}.from_pretrained("{repo_id}", trust_remote_code=True)'
-
-
-def _auto_map(target: Path) -> dict[str, str]:
-    from heygen_hf.hub.repo_folder.exported import read_json_file
-
-    return read_json_file(target / "config.json").get("auto_map", {})
