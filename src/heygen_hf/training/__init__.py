@@ -5,6 +5,8 @@ from heygen_hf.training.autoencoder.trainer import VideoAutoencoderTrainer
 from heygen_hf.training.base_arguments import BaseTrainingArguments, supports_bfloat16
 from heygen_hf.training.base_trainer import BaseTrainer
 from heygen_hf.training.checkpoints.files import newest_checkpoint
+from heygen_hf.training.checkpoints.preemption import Preempted
+from heygen_hf.training.debugging import Fixed, GradientCheck, check_gradients
 from heygen_hf.training.distillation.arguments import DistillationTrainingArguments
 from heygen_hf.training.distillation.trainer import DistillationTrainer
 from heygen_hf.training.monitoring.json_lines_log import JsonLinesLog
@@ -23,8 +25,11 @@ __all__ = [
     "DistillationTrainer",
     "DistillationTrainingArguments",
     "ExponentialMovingAverage",
+    "Fixed",
+    "GradientCheck",
     "JsonLinesLog",
     "MuonWithAdamW",
+    "Preempted",
     "SampleVideos",
     "SupervisedTrainer",
     "SupervisedTrainingArguments",
@@ -32,6 +37,7 @@ __all__ = [
     "VideoAutoencoderTrainingArguments",
     "VideoGenerationTrainer",
     "VideoGenerationTrainingArguments",
+    "check_gradients",
     "compile_blocks",
     "newest_checkpoint",
     "split_for_muon",
