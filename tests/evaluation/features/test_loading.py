@@ -12,6 +12,7 @@ from transformers import (
     VideoMAEConfig,
     VideoMAEModel,
     ViTConfig,
+    ViTForImageClassification,
     ViTModel,
     VJEPA2Config,
     VJEPA2ForVideoClassification,
@@ -95,7 +96,8 @@ def test_a_judge_gives_features_and_logits_from_its_folder(tmp_path):
     logits = load_video_features(folder, pooling="logits")
     assert logits.describe()["preprocessing"]["value_range"] == (-1.0, 1.0)
     torch.testing.assert_close(logits(clips), judge(clips * 2 - 1).logits.detach())
-    assert load_video_features(folder)(clips).shape == (2, config.pooled_size)
+    expected = judge.conv_video_encoder(clips * 2 - 1).pooler_output.detach()
+    torch.testing.assert_close(load_video_features(folder)(clips), expected)
 
 
 def test_image_encoders_give_a_vector_a_frame(tmp_path):
@@ -132,6 +134,15 @@ def test_clip_has_texts_and_frames_in_one_space(clip_folder):
     assert float(frames.norm(dim=-1).mean()) == pytest.approx(1)
     assert features.describe()["preprocessing"]["interpolation"] == "bicubic"
     assert load_image_features(clip_folder)(torch.rand(1, 2, 3, 20, 20)).shape == (1, 2, 8)
+
+
+def test_weights_that_would_be_random_are_refused(tmp_path, videomae):
+    folder = saved(ViTForImageClassification(ViTConfig(**TINY, image_size=16)), tmp_path / "classifier")
+    with pytest.raises(ValueError, match=r"no trained weights for pooler.dense.bias, .* choose pooling='first_token'"):
+        load_image_features(folder)
+    assert load_image_features(folder, pooling="first_token")(torch.rand(1, 2, 3, 16, 16)).shape == (1, 2, 16)
+    with pytest.raises(ValueError, match=r"no trained weights for classifier.bias, .* give a checkpoint that has them"):
+        load_video_features(videomae, pooling="logits")
 
 
 def test_what_does_not_load_is_one_line(tmp_path, videomae):

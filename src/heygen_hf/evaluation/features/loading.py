@@ -159,13 +159,27 @@ def _load_network(
         if pooling in ("logits", "attentive"):
             is_video = type(config) in AutoModelForVideoClassification._model_mapping
             loader = AutoModelForVideoClassification if is_video else AutoModelForImageClassification
-        network = loader.from_pretrained(source, revision=revision, use_safetensors=True, dtype=torch.float32)
+        network, report = loader.from_pretrained(
+            source, revision=revision, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(
             f"no features load from {source} ({first_line}); give 'embedded', a folder, a Hub name, or I3D's weights"
         ) from error
+    _refuse_random_weights(source, report, pooling)
     return network, config, type(network).__module__.startswith("heygen_hf.")
+
+
+def _refuse_random_weights(source: str | os.PathLike[str], report: dict[str, Any], pooling: Pooling) -> None:
+    """What a checkpoint lacks is drawn at random while it loads, and a figure seen through it means nothing."""
+    missing = sorted([*report["missing_keys"], *(str(each[0]) for each in report["mismatched_keys"])])
+    if pooling in ("mean_tokens", "first_token"):  # which do not ask the pooler
+        missing = [name for name in missing if not name.startswith("pooler.")]
+    if missing:
+        is_pooler = all(name.startswith("pooler.") for name in missing)
+        remedy = "choose pooling='first_token' or 'mean_tokens'" if is_pooler else "give a checkpoint that has them"
+        raise ValueError(f"{source} has no trained weights for {missing[0]}, which would be random; {remedy}")
 
 
 def _read_preprocessor(source: str | os.PathLike[str], revision: str | None) -> dict[str, Any]:
