@@ -6,18 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heygen_hf.evaluation.measuring import MeasuringSettings
-from heygen_hf.evaluation.registry.averages import (
-    ClipScore,
-    DynamicDegree,
-    IdentitySimilarity,
-    MotionSmoothness,
-    PerceptualDistance,
-    Psnr,
-    Ssim,
-    SubjectConsistency,
-    TemporalConsistency,
-    TemporalFlicker,
-)
 from heygen_hf.evaluation.registry.distances import (
     ContentDebiasedFVD,
     FrechetInceptionDistance,
@@ -26,7 +14,16 @@ from heygen_hf.evaluation.registry.distances import (
 )
 from heygen_hf.evaluation.registry.metric import ClipMetric
 from heygen_hf.evaluation.registry.models import MetricModels
+from heygen_hf.evaluation.registry.paired_averages import IdentitySimilarity, PerceptualDistance, Psnr, Ssim
 from heygen_hf.evaluation.registry.scores import InceptionScore
+from heygen_hf.evaluation.registry.single_averages import (
+    ClipScore,
+    DynamicDegree,
+    MotionSmoothness,
+    SubjectConsistency,
+    TemporalConsistency,
+    TemporalFlicker,
+)
 
 _MODULES = Path(__file__).resolve().parents[1] / "metrics"
 

@@ -9,7 +9,7 @@ import evaluate
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.features import TextVideoFeatures, load_text_video_features
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import ClipScore
+from heygen_hf.evaluation.registry.single_averages import ClipScore
 
 
 def clip_score(

@@ -9,7 +9,7 @@ import evaluate
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.clip_figures.temporal import Interpolator
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import MotionSmoothness
+from heygen_hf.evaluation.registry.single_averages import MotionSmoothness
 
 
 def motion_smoothness(

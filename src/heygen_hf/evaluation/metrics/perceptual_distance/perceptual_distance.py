@@ -9,7 +9,7 @@ from torch import nn
 
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import PerceptualDistance
+from heygen_hf.evaluation.registry.paired_averages import PerceptualDistance
 
 
 def perceptual_distance(

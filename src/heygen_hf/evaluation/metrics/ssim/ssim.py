@@ -7,7 +7,7 @@ import evaluate
 
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import Ssim
+from heygen_hf.evaluation.registry.paired_averages import Ssim
 
 
 def ssim(

@@ -9,7 +9,7 @@ import evaluate
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.features import VideoFeatures, load_image_features
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import TemporalConsistency
+from heygen_hf.evaluation.registry.single_averages import TemporalConsistency
 
 
 def temporal_consistency(

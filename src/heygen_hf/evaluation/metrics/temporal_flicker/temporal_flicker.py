@@ -7,7 +7,7 @@ import evaluate
 
 import heygen_hf.evaluation.evaluate_modules as modules
 from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings
-from heygen_hf.evaluation.registry.averages import TemporalFlicker
+from heygen_hf.evaluation.registry.single_averages import TemporalFlicker
 
 
 def temporal_flicker(
