@@ -132,3 +132,30 @@ def test_a_model_that_cannot_be_counted_says_so() -> None:
         model(torch.ones(3, 3))
     assert meter.read() is None
     assert "the FLOPs of _AsksForValues cannot be counted" in meter.problem
+
+
+class _LooksAtValues(nn.Module):
+    """Checks its input and leaves autocast, as losses do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if bool((x > 9).any()) or sum(x.flatten().tolist()) > 99:
+            raise ValueError("too large")
+        with torch.autocast(x.device.type, enabled=False):
+            return self.linear(x)
+
+
+def test_checks_of_values_and_autocast_are_no_hindrance() -> None:
+    model = _LooksAtValues()
+    meter = FlopMeter()
+    meter.watch(model)
+    autocast = torch.autocast
+    with meter.listening():
+        model(torch.ones(4, 3)).sum().backward()
+    # Forward, and the weight's gradient: the input needs none.
+    assert meter.read() == 2 * (2 * 4 * 3 * 2), meter.problem
+    assert torch.autocast is autocast
+    assert not torch.compiler.is_compiling()

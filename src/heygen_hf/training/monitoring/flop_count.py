@@ -2,8 +2,8 @@
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -120,6 +120,7 @@ class FlopMeter:
             with (
                 torch.random.fork_rng(devices=[]),
                 torch.set_grad_enabled(with_gradient),
+                _as_if_compiled(),
                 _NoValues(),
                 counter,
             ):
@@ -155,9 +156,32 @@ class _NoValues(TorchDispatchMode):
     """Tensors without values answer a question for one with False or 0: "is any of them wrong?", "are all real?"."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
             return False if args[0].dtype == torch.bool else 0
-        return func(*args, **(kwargs or {}))
+        if func is torch.ops.aten._to_copy.default and args[0].is_meta and _is_cpu(kwargs.get("device")):
+            return torch.zeros(args[0].shape, dtype=kwargs.get("dtype") or args[0].dtype)
+        return func(*args, **kwargs)
+
+
+def _is_cpu(device: Any) -> bool:
+    return device is not None and torch.device(device).type == "cpu"
+
+
+@contextmanager
+def _as_if_compiled() -> Iterator[None]:
+    """Within it models leave out what they do not do where they are compiled: looking at values. And autocast, which
+    knows no device without values, leaves them as they are."""
+    flag, autocast = torch.compiler._is_compiling_flag, torch.autocast
+
+    def autocast_unless_meta(device_type: str, *args: Any, **kwargs: Any) -> Any:
+        return nullcontext() if device_type == "meta" else autocast(device_type, *args, **kwargs)
+
+    torch.compiler._is_compiling_flag, torch.autocast = True, autocast_unless_meta  # type: ignore[assignment,misc]
+    try:
+        yield
+    finally:
+        torch.compiler._is_compiling_flag, torch.autocast = flag, autocast  # type: ignore[misc]
 
 
 def _on_meta(model: nn.Module) -> nn.Module:
@@ -196,7 +220,7 @@ def _scalar_of(outputs: Any) -> torch.Tensor | None:
     loss = getattr(outputs, "loss", None)
     if isinstance(loss, torch.Tensor):
         return loss if loss.requires_grad else None
-    leaves = tree_flatten(tuple(outputs.values()) if hasattr(outputs, "values") else outputs)[0]
+    leaves = tree_flatten(tuple(outputs.values()) if isinstance(outputs, Mapping) else outputs)[0]
     summed = [leaf.float().sum() for leaf in leaves if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     return torch.stack(summed).sum() if summed else None
 
