@@ -71,8 +71,9 @@ def _of_several(config: Any, generator: torch.Generator) -> dict[str, torch.Tens
     inputs: dict[str, torch.Tensor] = {}
     if config.text_config is not None:
         inputs |= _text(config.text_config.vocab_size, generator)
-    elif config.decoder_config is not None:
-        inputs |= _text(config.decoder_config.vocab_size, generator)
+    writes = config.text_config is None or config.answer_by == "generation"
+    if config.decoder_config is not None and writes:  # what it is asked to have written
+        inputs["labels"] = _text(config.decoder_config.vocab_size, generator)["input_ids"]
     if config.video_config is not None:
         channels = getattr(config.video_config, "num_channels", 3)
         inputs["pixel_values"] = _uniform((2, 8, channels, 32, 32), generator)

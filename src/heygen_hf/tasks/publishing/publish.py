@@ -128,7 +128,11 @@ def publish_run(
     )
     _tell(again, say)
     require_all(again, what=f"revision {pushed.revision} of {repo_id} is published and does not load as it was checked")
-    say(f"{repo_id} at {pushed.revision[:12]} loads in {len(again)} ways and makes what the model in memory made")
+    compared = (target / "reference.safetensors").is_file()
+    say(
+        f"{repo_id} at {pushed.revision[:12]} loads in {len(again)} ways"
+        + (" and makes what the reference holds" if compared else " with the same weights")
+    )
     if pushed.pull_request:
         say(f"merge it at {pushed.pull_request}")
     return Published(target, [*checks, *again], pushed)

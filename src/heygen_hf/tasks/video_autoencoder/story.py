@@ -11,6 +11,7 @@ from transformers.trainer_utils import set_seed
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.evaluation import clip_psnr, clip_ssim
+from heygen_hf.hub import write_model_reference
 from heygen_hf.pipelines.latents import record_normalization
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
@@ -82,6 +83,7 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
         statistics = normalize(autoencoder.eval(), data, processor=processor, recipe=recipe)
         autoencoder.save_pretrained(str(folder.path), safe_serialization=True)
         processor.save_pretrained(str(folder.path))
+        write_model_reference(autoencoder, folder.path)
         write_json(folder.facts, facts | {"latent_statistics": statistics})
 
         # 5. Figures and samples.
