@@ -15,8 +15,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_help_names_every_command(heygen_hf_command: Run) -> None:
     result = heygen_hf_command("--help")
     assert result.returncode == 0
-    for command in ("doctor", "data", "train", "generate", "evaluate"):
-        assert command in result.stdout
+    commands = "data distill doctor evaluate generate plan publish report search train".split()
+    for command in commands:
+        assert f" {command} " in result.stdout
 
 
 def test_a_users_error_is_one_line_and_exit_code_2(heygen_hf_command: Run) -> None:
