@@ -118,6 +118,17 @@ def test_histograms_are_drawn_where_there_are_some(run: Path) -> None:
     assert "Activations and gradients" in write_report(run).read_text()
 
 
+@pytest.mark.parametrize("finite_before", [True, False])
+def test_histograms_of_a_block_without_a_finite_value(run: Path, finite_before: bool) -> None:
+    """As a run that blew up leaves them: its page is wanted most."""
+    line = {"step": 10, "kind": "gradient", "block": "0", "mean": 0, "std": 1, "max": 2, "edges": [0, 1, 2]}
+    nothing = {**line, "step": 20, "mean": None, "std": None, "max": None, "edges": [], "counts": []}
+    lines = [{**line, "counts": [1, 3]}] * finite_before + [nothing, [1], 3]
+    (run / "histograms.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+
+    assert "Activations and gradients" in write_report(run).read_text()
+
+
 def test_a_run_without_a_log_still_has_a_page(run: Path) -> None:
     (run / "log.jsonl").unlink()
 

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -159,3 +161,40 @@ def test_checks_of_values_and_autocast_are_no_hindrance() -> None:
     assert meter.read() == 2 * (2 * 4 * 3 * 2), meter.problem
     assert torch.autocast is autocast
     assert not torch.compiler.is_compiling()
+
+
+def test_a_copy_of_a_watched_model_is_not_counted() -> None:
+    model = build_model()
+    meter = FlopMeter()
+    meter.watch(model)
+    with meter.listening():
+        copy.deepcopy(model)(**inputs())
+        model(**inputs()).loss.backward()
+    assert meter.read() == flops_of(model, inputs())[0]
+
+
+def test_weights_that_are_frozen_and_set_free_after_a_start() -> None:
+    model, batch = build_model(), inputs()
+    meter = FlopMeter()
+    meter.watch(model)
+    found, expected = [], []
+    for frozen in (False, True, False):
+        model.transformer.layers[0].requires_grad_(not frozen)
+        with meter.listening(), FlopCounterMode(display=False) as counter:
+            model(**batch).loss.backward()
+        found.append(meter.read())
+        expected.append(counter.get_total_flops())
+    assert found == expected
+    assert found[1] < found[0]
+
+
+def test_a_model_that_is_compiled_whole_says_so() -> None:
+    model = nn.Linear(3, 2)
+    meter = FlopMeter()
+    meter.watch(model)
+    model.compile(backend="eager")
+    for _ in range(2):
+        with meter.listening():
+            model(torch.ones(4, 3)).sum().backward()
+    assert meter.read() is None
+    assert "compiled as a whole" in meter.problem

@@ -64,3 +64,9 @@ def test_a_run_that_is_piped_to_a_file_reads_as_plain_lines(
     assert "\r" not in errors
     assert "%|" not in errors
     assert "{'" not in written
+
+
+def test_an_end_without_a_mean_loss() -> None:
+    lines: list[str] = []
+    LogTable(lines.append).add(8, {"train_runtime": 61.0})
+    assert lines == ["trained to step 8 in 1 min 1 s"]

@@ -85,7 +85,7 @@ def draw_histograms(text: str) -> bytes | None:
             entry = json.loads(line)
         except ValueError:
             continue
-        if {"step", "kind", "block", "std", "edges", "counts"} <= entry.keys():
+        if isinstance(entry, dict) and entry.keys() >= {"step", "kind", "block", "std", "edges", "counts"}:
             lines.append(entry)
     if not lines:
         return None
@@ -98,13 +98,15 @@ def draw_histograms(text: str) -> bytes | None:
         for block in blocks:
             own = [line for line in lines if line["kind"] == kind and line["block"] == block]
             if what == "spread":
-                axis.plot([line["step"] for line in own], [line["std"] for line in own], marker=".", label=block)
-            else:
-                axis.stairs(own[-1]["counts"], own[-1]["edges"], label=block)
+                # None, where nothing was finite, leaves a gap.
+                spread = [math.nan if line["std"] is None else line["std"] for line in own]
+                axis.plot([line["step"] for line in own], spread, marker=".", label=block)
+            elif filled := [line for line in own if line["counts"]]:
+                axis.stairs(filled[-1]["counts"], filled[-1]["edges"], label=block)
         axis.set_yscale("log")
-        last = max(line["step"] for line in lines)
+        last = max((line["step"] for line in lines if line["counts"]), default=0)
         axis.set(title=f"{kind}: spread of each block" if what == "spread" else f"{kind} at step {last}")
-        if len(blocks) <= 12:
+        if len(blocks) <= 12 and axis.get_legend_handles_labels()[1]:
             axis.legend(fontsize=6)
 
     return _picture(panels, draw)

@@ -40,7 +40,7 @@ class FlopMeter:
         self._models: dict[int, nn.Module] = {}
         self._weights: dict[int, list[nn.Parameter]] = {}
         self._hooks: list[RemovableHandle] = []
-        self._listening = False
+        self._listening = self._listened = False
         self._calls: Counter[tuple[Any, ...]] = Counter()
         self._inputs: dict[tuple[Any, ...], Call] = {}
         self._flops: dict[tuple[Any, ...], float] = {}
@@ -50,7 +50,8 @@ class FlopMeter:
         if id(model) in self._models or self.problem is not None:
             return
         try:
-            self._models[id(model)] = _on_meta(model)
+            # Of a model that is compiled whole the inside alone can be copied.
+            self._models[id(model)] = _on_meta(getattr(model, "_orig_mod", model))
         except Exception as error:  # weights that are no plain tensors, modules that cannot be copied
             self._give_up(model, error)
             return
@@ -74,7 +75,7 @@ class FlopMeter:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Passes within are counted."""
-        self._listening = True
+        self._listening = self._listened = True
         try:
             yield
         finally:
@@ -82,7 +83,10 @@ class FlopMeter:
 
     def read(self) -> float | None:
         """FLOPs since the last reading; None where they cannot be counted."""
+        listened, self._listened = self._listened, False
         if not self._calls:
+            if listened and self._hooks and self.problem is None:
+                self._say_unseen()
             return None
         total = 0.0
         for key, times in self._calls.items():
@@ -93,29 +97,29 @@ class FlopMeter:
         return None if self.problem is not None else total
 
     def _note(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if not self._listening or torch.compiler.is_compiling():
-            return
-        learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self._weights[id(model)])
+        if not self._listening or torch.compiler.is_compiling() or id(model) not in self._weights:
+            return  # the last: a copy of a watched model has its hooks, too
+        flags = tuple(weight.requires_grad for weight in self._weights[id(model)])
         shapes = tuple(
             (name, value.shape, value.requires_grad)
             for name, value in (*enumerate(args), *kwargs.items())
             if isinstance(value, torch.Tensor)
         )
-        key = (id(model), torch.is_grad_enabled(), learns, shapes)
+        key = (id(model), torch.is_grad_enabled(), flags, shapes)
         self._calls[key] += 1
         if key not in self._inputs:
             self._inputs[key] = tree_map(_shape_of, (args, dict(kwargs)))
 
     def _count(self, key: tuple[Any, ...]) -> float:
-        model_id, with_gradient, learns, _ = key
+        model_id, with_gradient, flags, _ = key
         model = self._models[model_id]
         if len(self._flops) >= _MOST_SHAPES:
             return self._estimate(key)
         args, kwargs = self._inputs[key]
         counter = FlopCounterMode(display=False)
-        flags = [weight.requires_grad for weight in model.parameters()]
-        if not learns:
-            model.requires_grad_(False)
+        # Weights may have been frozen, or set free, since the model was copied.
+        for weight, flag in zip(model.parameters(), flags, strict=True):
+            weight.requires_grad_(flag and with_gradient)
         try:
             with (
                 torch.random.fork_rng(devices=[]),
@@ -134,8 +138,6 @@ class FlopMeter:
             return 0.0
         finally:
             model.zero_grad(set_to_none=True)
-            for weight, flag in zip(model.parameters(), flags, strict=True):
-                weight.requires_grad_(flag)
         return float(counter.get_total_flops())
 
     def _estimate(self, key: tuple[Any, ...]) -> float:
@@ -146,6 +148,10 @@ class FlopMeter:
             return 0.0
         nearest = min(alike, key=lambda other: abs(_num_values(self._inputs[other]) - size))
         return self._flops[nearest] * size / max(_num_values(self._inputs[nearest]), 1)
+
+    def _say_unseen(self) -> None:
+        name = type(next(iter(self._models.values()))).__name__
+        self.problem = f"the FLOPs of {name} cannot be counted (its forward is not seen: it is compiled as a whole)"
 
     def _give_up(self, model: nn.Module, error: Exception) -> None:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -66,9 +66,9 @@ class LogTable:
         if "loss" in logs:
             self._add_row(step, logs, max_steps=max_steps)
         elif "train_runtime" in logs:
-            self.write(
-                f"trained to step {step} in {_duration(logs['train_runtime'])}, mean loss {logs['train_loss']:.4g}"
-            )
+            loss = logs.get("train_loss")
+            mean = f", mean loss {loss:.4g}" if _is_number(loss) else ""
+            self.write(f"trained to step {step} in {_duration(logs['train_runtime'])}{mean}")
         elif figures := _shown(logs):
             evaluated = any(name.startswith(_OF_EVALUATION) for name in logs)
             self.write(f"{step:>8}  {'evaluation: ' if evaluated else ''}{figures}")
