@@ -40,6 +40,7 @@ def train(
     `accelerate launch --config_file recipes/accelerate/<machine>.yaml -m heygen_hf train …`
 
     SIGTERM and SIGUSR1 save at the end of the step and exit with 143 or 138; `--resume auto` then goes on exactly.
+    Under torchrun and accelerate the launcher exits with a code of its own: go by the line "preempted by …".
     """
     from heygen_hf.tasks import run_recipe
 

@@ -45,6 +45,8 @@ def find_checkpoint(folder: RunFolder, resume: str | None) -> Path | None:
     if resume is None:
         return None
     if resume != "auto":
+        if not Path(resume).is_dir():
+            raise ValueError(f"there is no checkpoint folder at {resume}; give one, or auto for the run's newest.")
         return Path(resume)
     found: list[Any] = [None]
     several = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1

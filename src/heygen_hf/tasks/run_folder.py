@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heygen_hf.training.checkpoints.files import tidy_checkpoints
+from heygen_hf.training.checkpoints.files import REPLACED, tidy_checkpoints
+from heygen_hf.training.checkpoints.lock import only_writer
 
 
 @dataclass(frozen=True)
@@ -72,30 +73,32 @@ class RunFolder:
         """Make the folder, or say why it cannot be used.
 
         Raises:
-            ValueError: it holds a run already and neither `resume` nor `overwrite` was asked for, or it holds files
-                that are no run.
+            ValueError: it holds a run already and neither `resume` nor `overwrite` was asked for, it holds files that
+                are no run, or another process trains in it.
 
         A recipe alone is no run: it stopped before its first checkpoint, and may start again. What a kill left in the
         middle of a write is taken away.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"output_dir {self.path} is a file; give another output_dir.")
-        if self.recipe.is_file():
-            tidy_checkpoints(self.checkpoints)
         files = sorted(self.path.iterdir()) if self.path.is_dir() else []
         held = [path for path in files if not _is_half_written(path)]
         own = {self.recipe.name, self.log.name, self.histograms.name, self.samples.name, self.checkpoints.name}
-        own |= {"tensorboard", "mlflow.db", "wandb"}  # of what the run reports to
-        is_run = not {path.name for path in held} <= own or any(self.checkpoints.glob("checkpoint-*"))
+        own |= {"tensorboard", "mlflow.db", "wandb", "report.html"}  # of what the run reports to
+        saved = (*self.checkpoints.glob("checkpoint-*"), *self.checkpoints.glob(f"{REPLACED}/checkpoint-*"))
+        is_run = not {path.name for path in held} <= own or bool(saved)
         if is_run and not self.recipe.is_file():
             raise ValueError(f"output_dir {self.path} holds other files ({held[0].name}, …); give another output_dir.")
-        if is_run and overwrite:
-            shutil.rmtree(self.path)
-        elif is_run and not resume:
+        if is_run and not (resume or overwrite):
             raise ValueError(
                 f"{self.path} already holds a run: continue it with --resume auto, replace it with --overwrite, or "
                 "give another output_dir."
             )
+        with only_writer(self.checkpoints):
+            if is_run and overwrite:
+                shutil.rmtree(self.path)
+            elif self.recipe.is_file():
+                tidy_checkpoints(self.checkpoints)
         self.path.mkdir(parents=True, exist_ok=True)
         for path in set(files) - set(held):
             path.unlink(missing_ok=True)

@@ -166,6 +166,7 @@ class BaseTrainer(BatchFittingTrainer):
         if self.args.device.type == "cpu":
             keep_freed_memory()
         self.throughput.reset()
+        self._micro_step, self._last_step = 0, -1  # of an earlier training
         output = super().train(*args, **kwargs)
         if self.accelerator.num_processes > 1:  # the first one writes the records
             for replaced in gather_object([self.replaced_clips]):

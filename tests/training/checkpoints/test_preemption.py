@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -119,3 +120,33 @@ def test_a_data_worker_outlives_the_first_signal() -> None:
     os.kill(worker.pid, signal.SIGTERM)
     worker.join(30)
     assert worker.exitcode == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("trainer_lives", [True, False])
+def test_a_data_worker_waits_as_long_as_its_trainer_lives(trainer_lives: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preemption, "_LOOK_SECONDS", 0.02)
+    from_worker, to_test = os.pipe()
+    from_test, to_trainer = os.pipe()
+    trainer = os.fork()
+    if trainer == 0:
+        os.close(to_trainer)
+        if os.fork() == 0:
+            outlive_preemption(0)
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.write(to_test, b"!")
+            time.sleep(60)
+        os.read(from_test, 1)  # until the test closes its end
+        os._exit(0)
+    os.close(to_test)
+    assert os.read(from_worker, 1) == b"!"
+    if not trainer_lives:
+        os.close(to_trainer)
+        os.waitpid(trainer, 0)
+        assert os.read(from_worker, 1) == b""  # the worker has ended
+        os.close(from_worker), os.close(from_test)
+        return
+    readable, _, _ = select.select([from_worker], [], [], 0.3)
+    assert not readable
+    os.close(to_trainer), os.waitpid(trainer, 0), os.close(from_test)
+    os.read(from_worker, 1)
+    os.close(from_worker)

@@ -79,8 +79,24 @@ def drop_oldest(checkpoints: Path, *, keep: int | None, held: Iterable[Path]) ->
     surplus = len(found) - max(keep, len(names))
     for _, path in sorted(found, key=lambda of: ((of[1] / MARKER).is_file(), of[0])):
         if surplus > 0 and path.name not in names:
-            discard_checkpoint(path)
+            _discard_if_possible(path)
             surplus -= 1
+
+
+def drop_later(checkpoints: Path, *, step: int, held: Iterable[Path]) -> list[str]:
+    """Delete checkpoints of later steps, the last one first, `held` never; their names."""
+    names = {path.name for path in held}
+    later = [path for number, path in sorted(_numbered(checkpoints), reverse=True) if number > step]
+    return [path.name for path in later if path.name not in names and _discard_if_possible(path)]
+
+
+def _discard_if_possible(checkpoint: Path) -> bool:
+    try:
+        discard_checkpoint(checkpoint)
+    except OSError as error:
+        print(f"warning: {checkpoint.name} could not be deleted ({error})")
+        return False
+    return True
 
 
 def checkpoint_problem(checkpoint: Path) -> str | None:

@@ -1,5 +1,6 @@
 """SIGTERM and SIGUSR1, as schedulers send them some time before they kill: save, and leave."""
 
+import os
 import signal
 import sys
 import threading
@@ -15,8 +16,8 @@ from torch.distributed import ReduceOp
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name))
 # A launcher passes on what the scheduler has sent to everyone already: that is one request, not two.
 _SAME_REQUEST_SECONDS = 3.0
-# A data worker that was told to stop waits for its trainer this long.
-_WORKER_SECONDS = 120
+# A data worker that was told to stop looks this often whether its trainer is still there.
+_LOOK_SECONDS = 5.0
 
 
 class Preempted(SystemExit):
@@ -47,6 +48,7 @@ class StopRequest:
         self._group: Any = None
 
     def __enter__(self) -> "StopRequest":
+        self.received = 0  # of an earlier training
         self._before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for signum in SIGNALS:
@@ -94,13 +96,19 @@ def stopping_at_once() -> Iterator[None]:
 def outlive_preemption(_worker: int) -> None:
     """For data workers: a signal to the whole process group must not take the batches from a step that is to be saved.
 
-    It ends them when the trainer has had its time; a second one at once.
+    It ends them when the trainer is gone, however long its save takes; a second one at once. (A worker that ended
+    before would be an error in the trainer.)
     """
+    trainer = os.getppid()
 
     def wait(_signum: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(_WORKER_SECONDS)
+        signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+
+    def look(_signum: int, _frame: FrameType | None) -> None:
+        if os.getppid() != trainer:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     if hasattr(signal, "SIGUSR1"):  # Windows has neither it nor process groups that are told together
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -23,6 +23,11 @@ class Progress:
         evaluation_is_due: the run was stopped before this step's evaluation.
         epoch_has_ended: what happens at the end of an epoch has happened, where the step is an epoch's last.
         replaced_clips: `{file_name: reason}` of clips that could not be read, in any process.
+        best_saved_step: the best step of those that were saved; 0 where there is none.
+        optimizer: what the optimiser's state is of; None in checkpoints of the first versions.
+        max_steps: of the whole run, as it was meant then.
+        evaluation_has_ended_it: early stopping, or what else looks at an evaluation, has ended the training. (One that
+            was ended in a step, as by a time limit, goes on.)
     """
 
     processes: int
@@ -36,6 +41,10 @@ class Progress:
     evaluation_is_due: bool = False
     epoch_has_ended: bool = True
     replaced_clips: dict[str, str] = field(default_factory=dict)
+    best_saved_step: int = 0
+    optimizer: str | None = None
+    max_steps: int = 0
+    evaluation_has_ended_it: bool = False
 
     def of_process(self, index: int, processes: int) -> tuple[float, dict[str, Any]]:
         """What a process has summed up since the last log; their mean, where there were as many of others."""
@@ -63,6 +72,18 @@ class Progress:
             f"{name} is of a run with {_steps(self.processes, self.batch_size, self.accumulation_steps)}, and this one "
             f"has {_steps(processes, batch_size, accumulation_steps)}: {remedy}."
         )
+
+    def check_optimizer_is(self, optimizer: str, *, name: str) -> None:
+        """Refuse to go on with an optimiser that the saved state is not of.
+
+        Raises:
+            ValueError: it is another one; says what to set.
+        """
+        if self.optimizer not in (None, optimizer):
+            raise ValueError(
+                f"{name} is of a run with the optimiser {self.optimizer}, and this one has {optimizer}: set "
+                "training.optimizer (or training.optim) as it was, or start anew in another output_dir."
+            )
 
     def save(self, checkpoint: Path) -> None:
         """Write it into a checkpoint."""

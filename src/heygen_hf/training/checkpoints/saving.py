@@ -1,5 +1,6 @@
 """`Trainer` whose checkpoints are whole or absent and hold all that a run is made of."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -20,6 +21,7 @@ from heygen_hf.training.parallel.trainer import ParallelTrainer
 
 EMA_FILE = "ema.safetensors"
 _STATE_FILE = "trainer_state.json"
+_DISK_IS_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EFBIG")}
 
 
 class SavingTrainer(ParallelTrainer):
@@ -39,7 +41,8 @@ class SavingTrainer(ParallelTrainer):
     _loader: ClipLoader | None
     _largest_batch_size: int
     _checkpoint_root: str | None = None
-    _evaluation_is_due = False
+    _evaluation_is_due = _evaluation_has_ended_it = False
+    _best_saved_step = 0
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -70,9 +73,12 @@ class SavingTrainer(ParallelTrainer):
             # A full disk is an OSError to us, a RuntimeError to torch and an error of its own to safetensors.
             except (OSError, RuntimeError, SafetensorError) as error:
                 shutil.rmtree(staging, ignore_errors=True)
+                remedy = _remedy(error)
+                if remedy is None:
+                    raise
                 raise ValueError(
-                    f"saving {name} failed ({error}); the previous checkpoint is untouched. Free some space, then "
-                    "continue with --resume auto."
+                    f"saving {name} failed ({error}); the previous checkpoint is untouched. {remedy}, then continue "
+                    "with --resume auto."
                 ) from error
             finally:
                 self._checkpoint_root = None
@@ -99,7 +105,7 @@ class SavingTrainer(ParallelTrainer):
     def _progress(self) -> Progress:
         """How far the run is. In all processes: what each has summed up is gathered."""
         of_all = gather_object([(self._tr_loss.item(), self.sums_since_logged(), self.replaced_clips)])
-        loader = self._loader
+        loader, step = self._loader, self.state.global_step
         return Progress(
             processes=self.accelerator.num_processes,
             batch_size=self._largest_batch_size,
@@ -112,7 +118,18 @@ class SavingTrainer(ParallelTrainer):
             evaluation_is_due=self._evaluation_is_due,
             epoch_has_ended=self._epoch_end.has_ended,
             replaced_clips={name: reason for _, _, clips in of_all for name, reason in clips.items()},
+            # The best step is saved behind its evaluation, or never.
+            best_saved_step=step if self.state.best_global_step == step else self._best_saved_step,
+            optimizer=self._optimizer_name(),
+            max_steps=self.state.max_steps,
+            evaluation_has_ended_it=self._evaluation_has_ended_it,
         )
+
+    def _optimizer_name(self) -> str:
+        """Whose state is saved. A fused optimiser has the state of one that is not."""
+        if getattr(self.args, "optimizer", None) == "muon":
+            return "muon"
+        return str(getattr(self.args.optim, "value", self.args.optim)).removesuffix("_fused")
 
     def sums_since_logged(self) -> dict[str, Any]:
         """What this process has summed up for the next log beside the loss: numbers in lists and dictionaries, for
@@ -120,8 +137,12 @@ class SavingTrainer(ParallelTrainer):
         return {}
 
     def _find_best(self, root: Path) -> None:
-        best = root / f"checkpoint-{self.state.best_global_step}"
-        self.state.best_model_checkpoint = str(best) if self.state.best_global_step and best.is_dir() else None
+        """The best checkpoint there is: that of the best step, or of the best one that was saved."""
+        best = self.state.best_global_step
+        if best and (root / f"checkpoint-{best}").is_dir():
+            self._best_saved_step = best
+        folder = root / f"checkpoint-{self._best_saved_step}"
+        self.state.best_model_checkpoint = str(folder) if self._best_saved_step and folder.is_dir() else None
 
     def _drop_oldest(self, root: Path, *, newest: Path) -> None:
         if self.args.should_save:
@@ -136,3 +157,13 @@ class SavingTrainer(ParallelTrainer):
             return super()._finalize_training(*args, **kwargs)
         finally:
             self.args.save_total_limit = limit
+
+
+def _remedy(error: Exception) -> str | None:
+    """What to do about a save that failed; None where it is no matter of writing."""
+    if isinstance(error, OSError):
+        return "Free some space" if error.errno in _DISK_IS_FULL else "Mend that"
+    of_writing = ("PytorchStreamWriter", "write", "inline_container", "file in archive", "unexpected pos")
+    if isinstance(error, SafetensorError) or any(part in str(error) for part in of_writing):
+        return "Free some space"
+    return None

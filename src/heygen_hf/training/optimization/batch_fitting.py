@@ -59,7 +59,7 @@ class BatchFittingTrainer(MonitoredTrainer):
         super()._update_auto_batch_size(self.args.train_batch_size)  # type: ignore[attr-defined]
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
-        self._has_begun = False
+        self._has_begun, self._earlier = False, []
         return super().train(*args, **kwargs)
 
     def _init_training_state(self, *args: Any) -> tuple[int, int]:

@@ -7,7 +7,8 @@ import sys
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _USERS_OWN = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "LD_PRELOAD", "GLIBC_TUNABLES")
-LARGEST_KEPT_BLOCK = 256 * 2**20
+# Half of an arena: the most that some versions of glibc take.
+LARGEST_KEPT_BLOCKS = (256 * 2**20, 32 * 2**20)
 MOST_KEPT_FREE = 2**30
 
 
@@ -25,6 +26,6 @@ def keep_freed_memory() -> bool:
     if sys.platform != "linux" or any(os.environ.get(name) for name in _USERS_OWN):
         return False
     tell = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has it, musl does not
-    return tell is not None and bool(
-        tell(_M_MMAP_THRESHOLD, LARGEST_KEPT_BLOCK) and tell(_M_TRIM_THRESHOLD, MOST_KEPT_FREE)
-    )
+    if tell is None or not any(tell(_M_MMAP_THRESHOLD, size) for size in LARGEST_KEPT_BLOCKS):
+        return False
+    return bool(tell(_M_TRIM_THRESHOLD, MOST_KEPT_FREE))
