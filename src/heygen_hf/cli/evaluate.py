@@ -1,13 +1,19 @@
-"""`heygen-hf evaluate`: measure a run's exported model."""
+"""`heygen-hf evaluate`: measure a run's exported model, or a folder of videos."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run's folder, for example outputs/moving_digits.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN_OR_FOLDER",
+            help="A run's folder, for example outputs/moving_digits; with --metrics also a folder of videos.",
+        ),
+    ],
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -22,13 +28,99 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Where the figures are written; by default RUN/metrics.json, or RUN/evaluation/overridden.json."
+            "--output",
+            "--json",
+            help="Where the figures are written; by default RUN/metrics.json, or RUN/evaluation/overridden.json; with "
+            "--metrics RUN/evaluation/metrics_….json, and of a folder of videos nowhere.",
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Metrics of the videos, such as fvd,psnr,temporal_consistency: fvd, content_debiased_fvd, jedi, fid, "
+            "is, psnr, ssim, perceptual_distance, temporal_flicker, motion_smoothness, dynamic_degree, "
+            "subject_consistency, temporal_consistency, clip_score, identity_similarity.",
+            rich_help_panel="With --metrics",
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of real videos. Of a run by default its recipe's test clips (or validation clips), and the "
+            "videos are made of the captions of these.",
+            rich_help_panel="With --metrics",
+        ),
+    ] = None,
+    num_videos: Annotated[
+        int | None,
+        typer.Option(help="By default 256 of a run, all of a folder.", min=1, rich_help_panel="With --metrics"),
+    ] = None,
+    allow_too_few: Annotated[
+        bool,
+        typer.Option(
+            "--allow-too-few",
+            help="Measure below a metric's minimum count too; the result says so.",
+            rich_help_panel="With --metrics",
+        ),
+    ] = False,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[METRIC=]NAME_OR_FOLDER",
+            help="The network that a metric looks through: 'embedded', a folder, a name on the Hub, or a file of I3D's "
+            "weights, such as clip_score=openai/clip-vit-base-patch32. Without METRIC= that of FVD and JEDi.",
+            rich_help_panel="With --metrics",
+        ),
+    ] = None,
+    videos_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where a run's videos are kept, and found the next time; by default RUN/evaluation/generated.",
+            rich_help_panel="With --metrics",
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(help="Videos made at once; the recipe's where left out.", min=1, rich_help_panel="With --metrics"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="By default a GPU if there is one.", rich_help_panel="With --metrics")
+    ] = None,
 ) -> None:
-    """Measure a run's model with its recipe's data, print the table and write it as JSON."""
-    from heygen_hf.tasks import evaluate_recipe_run
+    """Measure a run's model with its recipe's data, print the table and write it as JSON.
 
-    evaluate_recipe_run(
-        run, overrides or [], num_videos_per_prompt=num_videos_per_prompt, limit=limit, seed=seed, output=output
-    )
+    With --metrics: make videos with the run's exported weights, video i with seed + i (none is made twice), or take
+    those of a folder, with prompts in its metadata.jsonl, and measure them. Each figure comes with its interval, its
+    counts, the noise floor of the references, and in the JSON with all that it depends on.
+    """
+    of_metrics = {
+        "reference": reference,
+        "num_videos": num_videos,
+        "allow_too_few": allow_too_few or None,
+        "features": features,
+        "videos_dir": videos_dir,
+        "batch_size": batch_size,
+        "device": device,
+    }
+    of_recipes = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit}
+    if metrics is None:
+        _refuse(of_metrics, "goes with --metrics; name some, or leave it out")
+        from heygen_hf.tasks import evaluate_recipe_run
+
+        evaluate_recipe_run(
+            run, overrides or [], num_videos_per_prompt=num_videos_per_prompt, limit=limit, seed=seed, output=output
+        )
+        return
+    _refuse(of_recipes, "does not go with --metrics; --num-videos says how many videos are made")
+    if overrides:
+        raise ValueError(f"{overrides[0]} does not go with --metrics; --reference names other clips")
+    from heygen_hf.tasks.video_metrics import measure_videos
+
+    given: dict[str, Any] = {name: value for name, value in of_metrics.items() if value is not None}
+    measure_videos(run, [metrics], seed=seed, output=output, **given)
+
+
+def _refuse(options: dict[str, Any], why: str) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name.replace('_', '-')} {why}")
