@@ -1,6 +1,7 @@
 """What a launcher asked for: refused in one line where it cannot be done, and FSDP2 on a CPU where it can."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -9,6 +10,8 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from accelerate.utils import DistributedType
+
+_SECONDS_TO_SPEAK = 20
 
 
 def asks_for(engine: str) -> bool:
@@ -22,6 +25,18 @@ def num_processes() -> int:
 
 
 def check_launch() -> None:
+    """`_refuse_what_cannot_be`; on each machine its first process alone says it."""
+    try:
+        _refuse_what_cannot_be()
+    except (ValueError, ImportError):
+        if os.environ.get("LOCAL_RANK", "0") != "0":
+            # The launcher ends all when one has ended: not before the first one has spoken.
+            time.sleep(_SECONDS_TO_SPEAK)
+            raise SystemExit(2) from None
+        raise
+
+
+def _refuse_what_cannot_be() -> None:
     """Refuse what `accelerate launch` would silently do otherwise.
 
     Raises:
