@@ -8,19 +8,23 @@ off). Every few steps it is paused, and a twin of the model makes as many bare s
   gradients to None;
 - on batches and noise that lie in memory already; no data, noise, schedule, EMA, or logging.
 
-So the trainer's surplus is what those cost, and a machine whose speed drifts treats both alike. The figure is the
-median over pairs of neighbouring blocks.
+So the trainer's surplus is what those cost, and a machine whose speed drifts treats both alike. The blocks that count
+cover whole periods of logging together. `ratio` is the median over pairs of neighbouring blocks: a machine's hiccups do
+not move it, and neither does what comes in few of them, as logging does. `ratio_of_sums` is all of the trainer's time
+over all of the bare loop's: logging is in it, and so are the hiccups.
 
     python benchmarks/trainer_overhead.py [recipes/text_to_video/moving_digits.yaml] [section.key=value …]
 
 The last line is JSON: `ratio` (trainer's seconds a step over the bare step's), `ratio_low` and `ratio_high` (quartiles
-of the pairs), `cpu_ratio` (the same of the process's CPU time, which neighbours on the machine disturb less; work in
-threads beside the model counts there), `trainer_ms`, `bare_ms`, `parts_ms` (pieces of the surplus, timed alone).
+of the pairs), `ratio_of_sums`, `cpu_ratio` and `cpu_ratio_of_sums` (the same of the process's CPU time, which
+neighbours on the machine disturb less; work in threads beside the model counts there), `trainer_ms`, `bare_ms`,
+`parts_ms` (pieces of the surplus, timed alone).
 """
 
 import argparse
 import copy
 import json
+import math
 import statistics
 import tempfile
 import time
@@ -127,6 +131,19 @@ class TakeTurns(TrainerCallback):
         bare = [block[clock] for block in self.bare_seconds]
         return [2 * mine[i] / (bare[i - 1] + bare[i]) for i in range(1, len(mine))]
 
+    def ratio_of_sums(self, clock: int) -> float:
+        """All of the trainer's time over all of the bare loop's."""
+        return sum(block[clock] for block in self.trainer_seconds) / sum(block[clock] for block in self.bare_seconds)
+
+
+def whole_periods(*, steps: int, warm_up: int, logging_steps: int, block: int) -> int:
+    """The steps of warm-up with which the rest is whole periods of logging, in whole blocks; at least `warm_up`."""
+    period = math.lcm(logging_steps, block)
+    counted = (steps - warm_up) // period * period
+    if counted < 1:
+        raise SystemExit(f"--steps {steps} and --warm-up {warm_up} leave no {period} steps: whole blocks and a log")
+    return steps - counted
+
 
 def synchronize(device: torch.device) -> None:
     """Wait for a GPU; nothing to wait for on a CPU."""
@@ -210,7 +227,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         trainer, twin = build_trainer(options.recipe, options.overrides, Path(name), steps=options.steps)
         bare = BareSteps(twin, trainer)
-        turns = TakeTurns(bare, block=options.block, warm_up=options.warm_up, device=trainer.args.device)
+        warm_up = whole_periods(
+            steps=options.steps,
+            warm_up=options.warm_up,
+            logging_steps=int(trainer.args.logging_steps),
+            block=options.block,
+        )
+        turns = TakeTurns(bare, block=options.block, warm_up=warm_up, device=trainer.args.device)
         trainer.add_callback(turns)
         trainer.train()
         parts = time_parts(trainer, bare.batches[0])
@@ -222,6 +245,8 @@ def main() -> None:
                 "ratio": round(middle, 4),
                 "ratio_low": round(low, 4),
                 "ratio_high": round(high, 4),
+                "ratio_of_sums": round(turns.ratio_of_sums(0), 4),
+                "cpu_ratio_of_sums": round(turns.ratio_of_sums(1), 4),
                 "cpu_ratio": round(statistics.median(turns.ratios(1)), 4),
                 "trainer_ms": round(1e3 * statistics.median(wall for wall, _ in turns.trainer_seconds), 2),
                 "bare_ms": round(1e3 * statistics.median(wall for wall, _ in turns.bare_seconds), 2),
