@@ -1,11 +1,12 @@
 """A search, from a recipe's `search` section to the recipe of its best trial.
 
-Check → data → study → trials → table, plot and best recipe.
+Check → study → data → trials → table, plot and best recipe.
 """
 
 import logging
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from heygen_hf.tasks.search.results import best_row, print_results, rows_of, wri
 from heygen_hf.tasks.search.space import check_space, steps_of, suggest, trial_recipe
 from heygen_hf.tasks.search.study import (
     FAILURE,
+    STUDY_NAME,
     finished_trials,
     joined,
     open_storage,
     retry_trials_of_the_dead,
+    running_elsewhere,
     study_options,
+    take_number,
 )
 from heygen_hf.tasks.search.trials import TrialTrainer, check_metric, reader_of
 
@@ -76,36 +80,48 @@ def search_recipe(
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
-    with no_empty_folder_left(place):
-        folder.prepare(recipe, resume=resume == "auto", overwrite=overwrite)
+    with no_empty_folder_left(place), ExitStack() as joining:
+        # 1. The folder and the study, by one process at a time.
+        with folder.entrance():
+            folder.prepare(recipe, resume=resume == "auto", overwrite=overwrite)
+            storage = open_storage(folder)
+            study = optuna.create_study(
+                direction=recipe.search.direction, storage=storage, study_name=STUDY_NAME, load_if_exists=True
+            )
+            number = take_number(study)
+            process = joining.enter_context(joined(folder))
 
-        # 1. Data, and the trainer of the recipe as it stands, which shows that the recipe works.
-        training = bare_training(recipe)
-        if not training.has_validation:
-            raise ValueError("a search compares trials on validation data, and there are none: set data.validation.")
-        trainer = training.build_trainer(trial_recipe(recipe, {}), folder.trial(0))
-        check_metric(trainer, recipe.search.metric)
-        arguments = trainer.args
-        del trainer
+        # 2. Data, and the trainer of the recipe as it stands, which shows that the recipe works.
+        try:
+            training = bare_training(recipe)
+            if not training.has_validation:
+                raise ValueError("a search compares trials on validation data, and there are none: set data.validation.")
+            trainer = training.build_trainer(trial_recipe(recipe, {}), folder.trial(0))
+            check_metric(trainer, recipe.search.metric)
+            arguments = trainer.args
+            del trainer
+        except BaseException:
+            folder.leave(own=process)
+            raise
 
-        # 2. The study.
-        storage = open_storage(folder)
-    with joined(folder) as process:
         options = study_options(
             recipe.search,
             storage=storage,
             # Another draw for each process and for each part of a search that was cut off.
-            seed=recipe.seed + len(list(folder.processes.glob("*.lock"))) - 1 + 1000 * _trials_there_are(storage),
+            seed=recipe.seed + number,
             report_every=-(-steps // recipe.search.evaluations),
         )
-        study = optuna.create_study(direction=recipe.search.direction, **options)
         retried = retry_trials_of_the_dead(study, folder, own=process)
         if retried:
             print(f"{retried} trials were cut off by a kill and run again.")
-        missing = trials - len(finished_trials(study.get_trials(deepcopy=False)))
+        there_are = study.get_trials(deepcopy=False)
+        running = running_elsewhere(there_are, folder, own=process)
+        missing = trials - len(finished_trials(there_are)) - len(running)
 
         # 3. Trials.
-        if missing <= 0:
+        if missing <= 0 and running:
+            print(f"other processes are at the last {len(running)} of the {trials} trials of the search in {place}.")
+        elif missing <= 0:
             print(f"the search in {place} has its {trials} trials; ask for more with --trials.")
         else:
             host = TrialTrainer(
@@ -114,7 +130,7 @@ def search_recipe(
                 args=arguments,
                 folder=folder,
                 process=process,
-                on_trial_end=lambda trial: _stop_when_done(trial, recipe, trials),
+                on_trial_end=lambda trial: _stop_when_done(trial, recipe, trials, folder=folder, own=process),
             )
             _search(host, study, recipe, missing, options)
 
@@ -122,6 +138,8 @@ def search_recipe(
         rows = rows_of(study.get_trials(deepcopy=False), recipe)
     write_results(folder, rows, recipe)
     print_results(folder, rows, recipe)
+    if best_row(rows, recipe) is None and running:
+        return place
     if best_row(rows, recipe) is None:
         raise ValueError(f"none of the {len(rows)} trials completed; {folder.path / 'trials.json'} says why.")
     draw_search(folder.path / "plots.png", study, rows, recipe)
@@ -148,15 +166,10 @@ def _search(host: TrialTrainer, study: Any, recipe: Recipe, missing: int, option
             raise
 
 
-def _trials_there_are(storage: Any) -> int:
-    studies = storage.get_all_studies()
-    return len(storage.get_all_trials(studies[0]._study_id, deepcopy=False)) if studies else 0
-
-
-def _stop_when_done(trial: Any, recipe: Recipe, wanted: int) -> None:
+def _stop_when_done(trial: Any, recipe: Recipe, wanted: int, *, folder: SearchFolder, own: str) -> None:
     """Stop where all processes together have the trials that were asked for; this one is about to count."""
-    finished = finished_trials(trial.study.get_trials(deepcopy=False))
-    if len([other for other in finished if other.number != trial.number]) + 1 >= wanted:
+    trials = [other for other in trial.study.get_trials(deepcopy=False) if other.number != trial.number]
+    if len(finished_trials(trials)) + len(running_elsewhere(trials, folder, own=own)) + 1 >= wanted:
         trial.study.stop()
     said = ", ".join(f"{key.rpartition('.')[2]} {_rounded(value)}" for key, value in trial.params.items())
     now = trial.study._storage.get_trial(trial._trial_id)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from heygen_hf._optional import require
 from heygen_hf.tasks.search.folder import SearchFolder
@@ -15,6 +15,8 @@ from heygen_hf.tasks.search_section import SearchSection
 STUDY_NAME = "search"
 # Attributes of a trial.
 FAILURE, PROCESS = "failure", "process"
+# Of the study: how many processes have searched.
+_JOINED = "processes_joined"
 # Failures that say nothing of the trial's values; it is tried again.
 CUT_OFF = ("killed", "interrupted")
 
@@ -50,6 +52,28 @@ def study_options(section: SearchSection, *, storage: Any, seed: int, report_eve
     }
 
 
+def take_number(study: Any) -> int:
+    """Which of the processes that ever searched here this one is, from 0; within the folder's `entrance`."""
+    number = study.user_attrs.get(_JOINED, 0)
+    study.set_user_attr(_JOINED, number + 1)
+    return int(number)
+
+
+def running_elsewhere(trials: Sequence[Any], folder: SearchFolder, *, own: str) -> list[Any]:
+    """Trials that another process is at.
+
+    Args:
+        own: this process's name.
+    """
+    alive = folder.alive() - {own}
+    # One that has just begun has no process written down yet.
+    return [
+        trial
+        for trial in trials
+        if trial.state.name == "RUNNING" and alive and trial.user_attrs.get(PROCESS, None) in (*alive, None)
+    ]
+
+
 def finished_trials(trials: Sequence[Any]) -> list[Any]:
     """Those that count: completed, pruned or failed, and not cut off by a kill."""
     return [trial for trial in trials if trial.state.is_finished() and trial.user_attrs.get(FAILURE) not in CUT_OFF]
@@ -62,8 +86,10 @@ def joined(folder: SearchFolder) -> Iterator[str]:
     name = uuid.uuid4().hex[:12]
     path = folder.processes / f"{name}.lock"
     with FileLock(path):
-        yield name
-    path.unlink(missing_ok=True)
+        try:
+            yield name
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def retry_trials_of_the_dead(study: Any, folder: SearchFolder, *, own: str) -> int:
@@ -73,7 +99,7 @@ def retry_trials_of_the_dead(study: Any, folder: SearchFolder, *, own: str) -> i
         own: this process's name.
     """
     state = require("optuna").trial.TrialState
-    alive = {path.stem for path in folder.processes.glob("*.lock") if _is_held(path)} | {own}
+    alive = folder.alive() | {own}
     retried = 0
     for trial in study.get_trials(deepcopy=False, states=(state.RUNNING,)):
         process = trial.user_attrs.get(PROCESS)
@@ -86,13 +112,3 @@ def retry_trials_of_the_dead(study: Any, folder: SearchFolder, *, own: str) -> i
             study.enqueue_trial(trial.params)
         retried += 1
     return retried
-
-
-def _is_held(path: Path) -> bool:
-    """Whether a process holds the lock; the file of one that is gone is removed."""
-    try:
-        with FileLock(path, timeout=0):
-            path.unlink(missing_ok=True)
-    except Timeout:
-        return True
-    return False

@@ -28,6 +28,7 @@ from heygen_hf.tasks.search.folder import SearchFolder
 from heygen_hf.tasks.search.space import trial_recipe
 from heygen_hf.tasks.search.study import FAILURE, PROCESS
 from heygen_hf.training import BaseTrainer, JsonLinesLog
+from heygen_hf.training.checkpoints.preemption import Preempted
 
 
 class TrialTrainer(Trainer):
@@ -62,6 +63,8 @@ class TrialTrainer(Trainer):
     def train(self, resume_from_checkpoint: str | None = None, trial: Any = None, **options: Any) -> None:  # noqa: ARG002
         """Train one trial; `objective` is its figure. A failure is kept with the trial and raised."""
         trial.set_user_attr(PROCESS, self.process)
+        # Of a trial that failed the error held the whole trainer until now: until then nothing could be freed.
+        _free_memory()
         started = time.perf_counter()
         try:
             self._train(trial)
@@ -76,9 +79,9 @@ class TrialTrainer(Trainer):
             raise
         finally:
             trial.set_user_attr("seconds", round(time.perf_counter() - started, 1))
-            self.on_trial_end(trial)
-            if sys.exc_info()[0] is not None:
-                _free_memory()  # where a trial succeeds, transformers does
+            error = sys.exc_info()[1]
+            if not isinstance(error, Preempted):  # it has been said
+                self.on_trial_end(trial)
 
     def _train(self, trial: Any) -> None:
         recipe = trial_recipe(self.recipe, self.hp_space(trial))
@@ -88,6 +91,7 @@ class TrialTrainer(Trainer):
         report = ReportToTrial(trial, self.compute_objective)
         trainer = training.build_trainer(recipe, folder, callbacks=[JsonLinesLog(folder.log), report])
         trainer.remove_callback(PrinterCallback)
+        trainer.can_be_resumed = False
         trial.set_user_attr("num_parameters", sum(weight.numel() for weight in trainer.model.parameters()))
         try:
             trainer.train()

@@ -28,6 +28,19 @@ class NonFinite:
     processes: list[int]
 
 
+class NonFiniteError(ValueError):
+    """A run stops at a step whose loss or gradient is no number.
+
+    Attributes:
+        found: which step, and what.
+        layer: where it comes from, where the layers were watched.
+    """
+
+    def __init__(self, message: str, *, found: NonFinite, layer: str | None) -> None:
+        super().__init__(message)
+        self.found, self.layer = found, layer
+
+
 class FiniteCheck:
     """Looks at each optimiser step's losses and gradient norm, on all processes together.
 

@@ -18,7 +18,7 @@ from heygen_hf.training.checkpoints.trainer import CheckpointingTrainer
 from heygen_hf.training.monitoring.arguments import MonitoringArguments
 from heygen_hf.training.monitoring.batch_names import names_of_step
 from heygen_hf.training.monitoring.figures import all_processes_figures
-from heygen_hf.training.monitoring.finiteness import FiniteCheck, NonFinite, weights_are_finite
+from heygen_hf.training.monitoring.finiteness import FiniteCheck, NonFinite, NonFiniteError, weights_are_finite
 from heygen_hf.training.monitoring.flop_count import FlopMeter
 from heygen_hf.training.monitoring.histograms import Histograms
 from heygen_hf.training.monitoring.loss_parts import LossParts
@@ -44,9 +44,11 @@ class MonitoredTrainer(CheckpointingTrainer):
         loss_parts: what subclasses add the parts of their losses to; logged as means, and kept in checkpoints.
         flop_meter: counts the operations of the model and of what is `also_counted`.
         also_counted: other networks that take part in a step; set by subclasses.
+        can_be_resumed: whether to say how to go on where the run stops; not where nothing is saved.
     """
 
     args: MonitoringArguments
+    can_be_resumed = True
 
     def __init__(self, model: nn.Module, args: MonitoringArguments, **options: Any) -> None:
         self.throughput = ThroughputMeter()
@@ -161,9 +163,7 @@ class MonitoredTrainer(CheckpointingTrainer):
         """Stop the run, on all processes alike: each of them has found the same."""
         if found is None:
             return
-        names = names_of_step(
-            self._loader, steps_done=found.step - 1, accumulation_steps=self.args.gradient_accumulation_steps
-        )
+        names = self._names_of_step(found.step)
         layer = None if self._first_nonfinite is None else self._first_nonfinite.describe()
         by_process = gather_object([(names, layer)])
         names = [name for process in found.processes for name in by_process[process][0]]
@@ -171,23 +171,35 @@ class MonitoredTrainer(CheckpointingTrainer):
         where = ""
         if len(by_process) > 1:
             where = f" (process {', '.join(map(str, found.processes))} of {len(by_process)})"
-        raise ValueError(
+        message = (
             f"the {found.what} is {found.value} at step {found.step}{where}"
-            f"{f', where {layer}' if layer else ''}; its batch: {_listed(names)}. {self._last_good()} Look at those "
-            "samples, lower training.learning_rate or set training.precision=fp32, and go on with --resume auto"
+            f"{f', where {layer}' if layer else ''}; its batch: {_listed(names)}. {self._last_good()}Look at those "
+            f"samples, lower training.learning_rate or set training.precision=fp32{self._how_to_go_on()}"
             f"{'' if self.args.find_nonfinite else '; training.find_nonfinite=true names the layer'}."
+        )
+        raise NonFiniteError(message, found=found, layer=layer)
+
+    def _names_of_step(self, step: int) -> list[str]:
+        """Of this process's samples; steps count from 1."""
+        return names_of_step(
+            self._loader, steps_done=step - 1, accumulation_steps=self.args.gradient_accumulation_steps
         )
 
     def _last_good(self) -> str:
+        if not self.can_be_resumed:
+            return ""
         checkpoint, _ = newest_checkpoint(Path(self.args.output_dir))
-        return f"The last good checkpoint is {checkpoint}." if checkpoint else "No checkpoint has been saved yet."
+        return f"The last good checkpoint is {checkpoint}. " if checkpoint else "No checkpoint has been saved yet. "
+
+    def _how_to_go_on(self) -> str:
+        return ", and go on with --resume auto" if self.can_be_resumed else ""
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         self._stop_at(self._finite.settle())
         if not weights_are_finite(self.model, self.accelerator):
             raise ValueError(
                 f"the weights are no numbers after step {self.state.global_step} and are not saved. "
-                f"{self._last_good()} Lower training.learning_rate, and go on with --resume auto."
+                f"{self._last_good()}Lower training.learning_rate{self._how_to_go_on()}."
             )
         with _no_progress_bars():
             super()._save_checkpoint(model, trial)
