@@ -13,6 +13,7 @@ from heygen_hf.training.checkpoints.files import (
     check_same_architecture,
     checkpoint_problem,
     discard_checkpoint,
+    drop_later,
     drop_oldest,
     publish_checkpoint,
     tidy_checkpoints,
@@ -167,3 +168,16 @@ def test_the_oldest_go_first_and_what_is_held_stays(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4", "checkpoint-20"}
     drop_oldest(tmp_path, keep=1, held=[tmp_path / "checkpoint-4"])
     assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-4"}
+
+
+def test_one_that_cannot_be_deleted_is_a_warning(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert drop_later(checkpoint.parent, step=1, held=[]) == []
+    assert capsys.readouterr().out == "warning: checkpoint-3 could not be deleted (Device or resource busy)\n"
+    assert drop_later(checkpoint.parent, step=1, held=[checkpoint]) == []
+    monkeypatch.undo()
+    assert drop_later(checkpoint.parent, step=3, held=[]) == []
+    assert drop_later(checkpoint.parent, step=2, held=[]) == ["checkpoint-3"]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import TrainerCallback
 
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
@@ -77,3 +78,13 @@ def test_a_quota(make_trainer: Callable[..., VideoGenerationTrainer], tmp_path: 
         with pytest.raises(ValueError, match=r"saving checkpoint-4 failed \(.*\); the previous checkpoint is"):
             make_trainer("run", callbacks=[limit], **OPTIONS).train()
     check_the_last_one_loads(tmp_path / "run", make_trainer)
+
+
+def test_what_is_no_matter_of_the_disk_says_nothing_of_it(
+    make_trainer: Callable[..., VideoGenerationTrainer],
+) -> None:
+    trainer = make_trainer("run", **OPTIONS)
+    trainer.sums_since_logged = lambda: torch.ones(2) @ torch.ones(3)
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        trainer.train()
+    assert list((Path(trainer.args.output_dir)).iterdir()) == []
