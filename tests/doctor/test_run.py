@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from heygen_hf.doctor import Finding, examine_run
+from heygen_hf.doctor import Finding
+from heygen_hf.doctor.run import examine_run
 from heygen_hf.training.checkpoints.files import publish_checkpoint
 
 

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import torch
@@ -126,11 +127,11 @@ def test_many_windows_cost_what_two_cost(pipeline: VideoGenerationPipeline) -> N
 
         def measure(*_: object) -> None:
             nonlocal peak
-            storages = {
-                found.untyped_storage().data_ptr(): found.untyped_storage().nbytes()
-                for found in gc.get_objects()
-                if type(found) is torch.Tensor
-            }
+            storages = {}
+            for found in gc.get_objects():
+                if type(found) is torch.Tensor:
+                    with suppress(NotImplementedError):  # of torch.func, which another test left behind
+                        storages[found.untyped_storage().data_ptr()] = found.untyped_storage().nbytes()
             peak = max(peak, sum(storages.values()))
 
         options = {"context_frames": 2, "num_inference_steps": 1, "callback_on_step_end": measure}

@@ -22,11 +22,11 @@ def doctor(
     if run is not None and gradients:
         raise ValueError("--gradients looks at the package, not at a run: leave one of them out")
     if run is not None:
-        from heygen_hf.doctor import examine_run
+        from heygen_hf.doctor.run import examine_run
 
         title, findings = f"heygen-hf doctor {run}", examine_run(run)
     elif gradients:
-        from heygen_hf.doctor import examine_gradients
+        from heygen_hf.doctor.gradients import examine_gradients
 
         title, findings = "heygen-hf doctor --gradients", examine_gradients()
     else:

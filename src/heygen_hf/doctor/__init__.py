@@ -1,18 +1,18 @@
-"""What this machine has, what clashes, how a run fares, and the command that puts it right."""
+"""What this machine has, what clashes, how a run fares, and the command that puts it right.
+
+`examine_run` (`run/`) and `examine_gradients` (`gradients.py`) are imported from there: they need libraries to load,
+whose failing is what `examine` reports.
+"""
 
 from heygen_hf.doctor.finding import Finding, State
-from heygen_hf.doctor.gradients import examine_gradients
 from heygen_hf.doctor.machine import examine_machine
-from heygen_hf.doctor.run import examine_run
 from heygen_hf.doctor.software import examine_software
 
 __all__ = [
     "Finding",
     "State",
     "examine",
-    "examine_gradients",
     "examine_machine",
-    "examine_run",
     "examine_software",
 ]
 
