@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,31 @@ def test_several_processes_are_refused(recipe: Path, monkeypatch) -> None:
 )
 def test_verdicts(last: float, verdict: str, tmp_path: Path) -> None:
     assert judge([1.0, last, last], steps=3, folder=tmp_path).verdict == verdict
+
+
+def test_a_loss_that_begins_at_zero_cannot_be_judged(tmp_path: Path) -> None:
+    result = judge([-1.0, -2.0], steps=2, folder=tmp_path)
+
+    assert result.verdict == "unknown"
+    assert result.line().startswith("cannot be judged: the loss went from -1 to -2")
+    assert judge([1.0, float("nan")], steps=2, folder=tmp_path).line() == "stuck: the loss is nan"
+
+
+def test_a_loss_that_is_no_number_is_a_verdict(recipe: Path) -> None:
+    """It names the clips that every step trains on, and does not say to go on with what was not saved."""
+    overrides = ["training.max_steps=9", "training.muon_learning_rate=1e30", "training.learning_rate=1e30"]
+    overfit_one_batch(recipe, ["training.max_steps=1"])
+    folder = recipe.parent / "run_overfit_one_batch"
+    (folder / "report.html").touch()
+
+    result = overfit_one_batch(recipe, overrides)
+
+    assert result.verdict == "stuck"
+    assert re.match(r"stuck: the (loss|gradient norm) is (nan|inf) at step \d; its batch: \S+\.mp4", result.line())
+    assert "--resume" not in result.line()
+    assert "checkpoint" not in result.line()
+    written = json.loads((result.folder / "overfit.json").read_text())
+    assert (written["verdict"], written["problem"]) == ("stuck", result.problem)
 
 
 def test_a_repeated_batch_is_handed_out_whole() -> None:

@@ -20,12 +20,13 @@ from heygen_hf.tasks.recipe import Recipe, load_recipe, recipe_of_values, resolv
 from heygen_hf.tasks.run_folder import RunFolder, write_json, write_text
 from heygen_hf.training import JsonLinesLog
 from heygen_hf.training.debugging.one_batch import without_dropout
+from heygen_hf.training.monitoring.finiteness import NonFiniteError
 
 STEPS = 200
 RESULT = "overfit.json"
 _LEARNED, _FELL = 0.1, 0.5  # of the first loss
 
-Verdict = Literal["learned", "slow", "stuck"]
+Verdict = Literal["learned", "slow", "stuck", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,31 @@ class OneBatch:
     """How it went.
 
     Attributes:
-        verdict: "learned", the loss fell to a tenth or less; "slow", to a half or less; "stuck" otherwise.
-        first_loss, last_loss: of the first step, and that of the last tenth of the steps.
+        verdict: "learned", the loss fell to a tenth or less; "slow", to a half or less; "stuck" otherwise; "unknown"
+            where it began at 0 or below.
+        first_loss, last_loss: of the first step, and that of the last tenth of the steps; None before the first.
         steps: taken.
         folder: of its recipe, its log and these figures.
+        problem: where a value was no number: which, at which step, in which clips.
     """
 
     verdict: Verdict
-    first_loss: float
-    last_loss: float
+    first_loss: float | None
+    last_loss: float | None
     steps: int
     folder: Path
+    problem: str | None = None
 
     def line(self) -> str:
         """For people."""
-        share = self.last_loss / self.first_loss if self.first_loss else math.nan
+        if self.problem is not None or self.first_loss is None or self.last_loss is None:
+            return f"stuck: {self.problem or 'no loss was logged'}"
+        if self.verdict == "unknown":
+            return (
+                f"cannot be judged: the loss went from {self.first_loss:.4g} to {self.last_loss:.4g} in {self.steps} "
+                "steps on one batch, and one that begins at 0 or below has no tenth to fall to."
+            )
+        share = self.last_loss / self.first_loss
         fell = f"the loss went from {self.first_loss:.4g} to {self.last_loss:.4g} ({share:.1%}) in {self.steps} steps"
         if self.verdict == "learned":
             return f"ok: {fell} on one batch; model, loss and optimiser learn."
@@ -85,19 +96,34 @@ def overfit_one_batch(path: str | Path, overrides: Sequence[str] = ()) -> OneBat
     write_text(folder.recipe, resolved_yaml(recipe))
     without_dropout(trainer.model)
     trainer.repeat_first_batch()
-    trainer.train()
+    trainer.can_be_resumed = False
+    problem = None
+    try:
+        trainer.train()
+    except NonFiniteError as error:
+        problem = str(error)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     if folder.checkpoints.is_dir():
         shutil.rmtree(folder.checkpoints)
-    result = judge(losses, steps=trainer.state.global_step, folder=folder.path)
+    result = judge(losses, steps=trainer.state.global_step, folder=folder.path, problem=problem)
     write_json(folder.path / RESULT, {**asdict(result), "folder": folder.path.name})
     return result
 
 
-def judge(losses: Sequence[float], *, steps: int, folder: Path) -> OneBatch:
+def judge(losses: Sequence[float], *, steps: int, folder: Path, problem: str | None = None) -> OneBatch:
     """The verdict on the loss of the first step and the means that followed it."""
+    bad = next((loss for loss in losses if not math.isfinite(loss)), None)
+    if problem is None and bad is not None:
+        problem = f"the loss is {bad}"
+    losses = [loss for loss in losses if math.isfinite(loss)]
+    if not losses:
+        return OneBatch("stuck", None, None, steps, folder, problem or "no loss was logged")
     last = statistics.median(losses[-max(1, len(losses) // 10) :])
-    share = last / losses[0] if losses[0] > 0 else math.inf
+    if problem is not None:
+        return OneBatch("stuck", losses[0], last, steps, folder, problem)
+    if losses[0] <= 0:
+        return OneBatch("unknown", losses[0], last, steps, folder)
+    share = last / losses[0]
     verdict: Verdict = "learned" if share <= _LEARNED else "slow" if share <= _FELL else "stuck"
     return OneBatch(verdict, losses[0], last, steps, folder)
 
@@ -134,8 +160,9 @@ def _short(recipe: Recipe, *, most_steps: int | None) -> Recipe:
 def _clear(folder: Path) -> None:
     """Take away what an earlier try left; refuse anything else."""
     held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if not held <= {"recipe.yaml", "log.jsonl", RESULT, "checkpoints", "samples"} or (folder / "run.json").exists():
-        odd = sorted(held - {"recipe.yaml", "log.jsonl", RESULT})[0]
+    own = {"recipe.yaml", "log.jsonl", RESULT, "checkpoints", "samples", "report.html", "histograms.jsonl"}
+    if not held <= own:
+        odd = sorted(held - own)[0]
         raise ValueError(f"{folder} holds something else ({odd}, …): remove it, or give another output_dir.")
     if held:
         shutil.rmtree(folder)

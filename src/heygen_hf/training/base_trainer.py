@@ -13,6 +13,7 @@ from heygen_hf.training.base_arguments import BaseTrainingArguments
 from heygen_hf.training.data_epoch import SetDataEpoch
 from heygen_hf.training.debugging.one_batch import RepeatedBatch
 from heygen_hf.training.loaders import build_loader
+from heygen_hf.training.monitoring.batch_names import names_of_step
 from heygen_hf.training.noise.randomness import positions_in_global_batch
 from heygen_hf.training.optimization.batch_fitting import BatchFittingTrainer, Piece
 from heygen_hf.training.optimization.block_compilation import compile_blocks
@@ -75,6 +76,11 @@ class BaseTrainer(BatchFittingTrainer):
     def repeat_first_batch(self) -> None:
         """Train on the first batch in every step, under the first step's noise: does training work at all?"""
         self._repeated = RepeatedBatch(next(iter(self.get_train_dataloader())))
+
+    def _names_of_step(self, step: int) -> list[str]:
+        if self._repeated is None:
+            return super()._names_of_step(step)
+        return names_of_step(self._loader, steps_done=0, accumulation_steps=1)
 
     @property
     def noise_step(self) -> int:

@@ -95,7 +95,7 @@ def search_recipe(
         try:
             training = bare_training(recipe)
             if not training.has_validation:
-                raise ValueError("a search compares trials on validation data, and there are none: set data.validation.")
+                raise ValueError("a search compares trials on validation data; there are none: set data.validation.")
             trainer = training.build_trainer(trial_recipe(recipe, {}), folder.trial(0))
             check_metric(trainer, recipe.search.metric)
             arguments = trainer.args
