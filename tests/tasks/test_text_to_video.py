@@ -166,7 +166,7 @@ def test_a_finished_run_says_so_and_another_recipe_does_not_continue_it(
     assert train(work, "run", resume="auto").metrics == json.loads((finished / "metrics.json").read_text())
     assert "is finished" in capsys.readouterr().out
     assert (finished / "transformer" / "model.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(ValueError, match=r"run of another recipe \(model.hidden_size differ\)"):
+    with pytest.raises(ValueError, match=r"run of another recipe \(model.hidden_size changed\)"):
         train(work, "run", "model.hidden_size=64", resume="auto")
 
 

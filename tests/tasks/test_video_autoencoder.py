@@ -155,7 +155,7 @@ def test_a_finished_run_is_left_alone_and_a_longer_one_goes_on(work: Path, capsy
     run_recipe(recipe, [f"output_dir={work / 'run'}"], resume="auto")
     assert "is finished" not in capsys.readouterr().out
     assert (work / "run" / "README.md").is_file()
-    with pytest.raises(ValueError, match=r"model\.options differ"):
+    with pytest.raises(ValueError, match=r"model\.options changed"):
         run_recipe(recipe, [f"output_dir={work / 'run'}", "model.options.latent_channels=3"], resume="auto")
 
 

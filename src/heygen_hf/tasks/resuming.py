@@ -35,7 +35,7 @@ def check_same_recipe(
     changed += [key for key in ("task", "seed") if before[key] != now[key]]
     if changed:
         raise ValueError(
-            f"{folder.path} is the run of another recipe ({', '.join(changed)} differ): continue it with its own "
+            f"{folder.path} is the run of another recipe ({', '.join(changed)} changed): continue it with its own "
             "recipe.yaml, replace it with --overwrite, or give another output_dir."
         )
 
@@ -48,13 +48,20 @@ def find_checkpoint(folder: RunFolder, resume: str | None) -> Path | None:
         if not Path(resume).is_dir():
             raise ValueError(f"there is no checkpoint folder at {resume}; give one, or auto for the run's newest.")
         return Path(resume)
-    found: list[Any] = [None]
+    found: list[Any] = [None, 0]
     several = torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1
     if not several or torch.distributed.get_rank() == 0:
         checkpoint, warnings = newest_checkpoint(folder.checkpoints)
         for warning in warnings:
             print(f"warning: {warning}")
-        found = [checkpoint]
+        # A log and an export may be all that is left of a long training: not to be written over unasked.
+        found = [checkpoint, 0 if checkpoint is not None else len(warnings)]
     if several:
         broadcast_object_list(found)
-    return found[0]
+    checkpoint, num_torn = found
+    if num_torn:
+        raise ValueError(
+            f"no checkpoint in {folder.checkpoints} is whole ({num_torn} torn): start anew with --overwrite, or give "
+            "another output_dir."
+        )
+    return checkpoint

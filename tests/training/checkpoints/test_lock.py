@@ -11,7 +11,7 @@ import pytest
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.training import VideoGenerationTrainer
 from heygen_hf.training.checkpoints import lock
-from heygen_hf.training.checkpoints.lock import only_writer
+from heygen_hf.training.checkpoints.lock import has_writer, only_writer
 
 pytest.importorskip("fcntl")
 # Another process holds the lock as a trainer does, and not by way of this package: that takes long to import.
@@ -89,3 +89,11 @@ def test_a_forked_worker_does_not_keep_the_lock(tmp_path: Path, monkeypatch: pyt
 def test_where_there_is_no_folder_nothing_is_locked(tmp_path: Path) -> None:
     with only_writer(tmp_path / "nowhere"), only_writer(tmp_path / "nowhere"):
         assert not (tmp_path / "nowhere").exists()
+
+
+def test_whether_a_folder_has_a_writer_can_be_asked(tmp_path: Path) -> None:
+    assert has_writer(tmp_path) is False
+    with only_writer(tmp_path):
+        assert has_writer(tmp_path) is True
+    assert has_writer(tmp_path) is False
+    assert has_writer(tmp_path / "nothing") is None

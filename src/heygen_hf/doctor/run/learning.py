@@ -32,7 +32,7 @@ def loss(run: RunRecords) -> Finding | None:
             "the layer",
         )
     first, last = values[0], typical(tail(values))
-    shown = f"{first:.4g} at step {steps[0]}, {last:.4g} at step {steps[-1]}"
+    shown = f"{first:.4g} at step {steps[0]}, {last:.4g} about step {steps[-1]} (the median of the last entries)"
     if len(values) < _FEWEST_ENTRIES:
         return Finding(subject="Loss", state="ok", found=f"{shown}; too few entries to judge its course")
     # Of three entries each: a single low one is chance.

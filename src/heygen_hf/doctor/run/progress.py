@@ -24,8 +24,8 @@ def standing(run: RunRecords) -> Finding:
         return Finding(
             subject=subject, state="note", found="it stopped before its first log entry", remedy=_train(run, "auto")
         )
-    if _seconds_since_log(run) < _STILL_WRITING_SECONDS:
-        return Finding(subject=subject, state="ok", found=f"at step {steps}{of}; its log is being written")
+    if _is_training(run):
+        return Finding(subject=subject, state="ok", found=f"at step {steps}{of}; it is being trained")
     from heygen_hf.training.checkpoints.files import newest_checkpoint
 
     newest, _ = newest_checkpoint(run.path / "checkpoints")
@@ -55,7 +55,7 @@ def checkpoints(run: RunRecords) -> list[Finding]:
     whole = [path.name for path in found if path.name not in torn]
     if whole:
         findings.append(Finding(subject="Checkpoints", state="ok", found=f"whole: {', '.join(whole)}"))
-    if (folder / STAGING).exists() and _seconds_since_log(run) > _STILL_WRITING_SECONDS:
+    if (folder / STAGING).exists() and not _is_training(run):
         found_there = f"a save that never ended lies in checkpoints/{STAGING}"
         remedy = "it is removed when the run goes on"
         findings.append(Finding(subject="Checkpoints", state="note", found=found_there, remedy=remedy))
@@ -98,6 +98,14 @@ def evaluations(run: RunRecords) -> list[Finding]:
 
 def _train(run: RunRecords, resume: str) -> str:
     return f"heygen-hf train {run.path / 'recipe.yaml'} --resume {resume}"
+
+
+def _is_training(run: RunRecords) -> bool:
+    """Whether a process holds the run's checkpoints; where no locks tell, whether its log has just been written."""
+    from heygen_hf.training.checkpoints.lock import has_writer
+
+    held = has_writer(run.path / "checkpoints")
+    return _seconds_since_log(run) < _STILL_WRITING_SECONDS if held is None else held
 
 
 def _seconds_since_log(run: RunRecords) -> float:

@@ -35,6 +35,25 @@ def only_writer(folder: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def has_writer(folder: Path) -> bool | None:
+    """Whether a process is in it now, this one too; None where that cannot be known."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _lock(folder: Path) -> int | None:
     if fcntl is None:
         return None

@@ -171,6 +171,8 @@ class MonitoredTrainer(CheckpointingTrainer):
         where = ""
         if len(by_process) > 1:
             where = f" (process {', '.join(map(str, found.processes))} of {len(by_process)})"
+        if layer is None and self.args.find_nonfinite:
+            layer = "every layer's own values are finite and only their norm is not: the gradients are too large"
         message = (
             f"the {found.what} is {found.value} at step {found.step}{where}"
             f"{f', where {layer}' if layer else ''}; its batch: {_listed(names)}. {self._last_good()}Look at those "
@@ -188,11 +190,17 @@ class MonitoredTrainer(CheckpointingTrainer):
     def _last_good(self) -> str:
         if not self.can_be_resumed:
             return ""
-        checkpoint, _ = newest_checkpoint(Path(self.args.output_dir))
+        checkpoint = self._newest_checkpoint()
         return f"The last good checkpoint is {checkpoint}. " if checkpoint else "No checkpoint has been saved yet. "
 
     def _how_to_go_on(self) -> str:
-        return ", and go on with --resume auto" if self.can_be_resumed else ""
+        if not self.can_be_resumed:
+            return ""
+        return ", and go on with --resume auto" if self._newest_checkpoint() else ", and start again"
+
+    def _newest_checkpoint(self) -> Path | None:
+        checkpoint, _ = newest_checkpoint(Path(self.args.output_dir))
+        return checkpoint
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         self._stop_at(self._finite.settle())
