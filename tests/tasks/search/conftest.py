@@ -1,12 +1,21 @@
 """A tiny recipe of moving digits with a search section."""
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from heygen_hf.data import render_moving_digits
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported_objects_stand_aside() -> Iterator[None]:
+    """Each trial collects garbage several times, which takes half a second where every module is looked through."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

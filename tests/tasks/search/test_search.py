@@ -134,6 +134,7 @@ def test_several_processes_at_once_are_sent_to_the_study(write_recipe, monkeypat
         search_recipe(write_recipe({"space": SPACE}), trials=1)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_and_its_trial_is_tried_again(write_recipe, tmp_path) -> None:
     recipe = write_recipe({"space": SPACE, "steps": 100_000, "pruner": "none"}, training={"logging_steps": 1})
     process = subprocess.Popen(

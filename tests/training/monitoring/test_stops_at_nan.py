@@ -166,6 +166,7 @@ def test_weights_of_every_kind_are_looked_at() -> None:
     assert weights_are_finite(nn.Identity(), accelerator)
 
 
+@pytest.mark.slow  # two programs that import everything
 def test_two_processes_stop_together_and_log_for_both(tmp_path: Path) -> None:
     script = Path(__file__).parent / "two_processes.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
