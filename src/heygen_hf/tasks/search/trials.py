@@ -79,8 +79,7 @@ class TrialTrainer(Trainer):
             raise
         finally:
             trial.set_user_attr("seconds", round(time.perf_counter() - started, 1))
-            error = sys.exc_info()[1]
-            if not isinstance(error, Preempted):  # it has been said
+            if not isinstance(sys.exc_info()[1], Preempted):  # that has been said
                 self.on_trial_end(trial)
 
     def _train(self, trial: Any) -> None:
