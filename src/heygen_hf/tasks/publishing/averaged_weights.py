@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from heygen_hf.hub.gate import Check
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.training.checkpoints.files import newest_checkpoint
-from heygen_hf.training.checkpoints.trainer import EMA_FILE
+from heygen_hf.training.checkpoints.saving import EMA_FILE
 
 
 def check_averaged_weights(folder: RunFolder) -> Check | None:
