@@ -13,7 +13,10 @@ cover whole periods of logging together. `ratio` is the median over pairs of nei
 not move it, and neither does what comes in few of them, as logging does. `ratio_of_sums` is all of the trainer's time
 over all of the bare loop's: logging is in it, and so are the hiccups.
 
-    python benchmarks/trainer_overhead.py [recipes/text_to_video/moving_digits.yaml] [section.key=value …]
+With `--own-noise` the bare loop leaves drawing noise and timesteps to the model's `forward`, as a loop that somebody
+writes over the model does; noise is then on both sides.
+
+    python benchmarks/trainer_overhead.py [--own-noise] [recipes/text_to_video/moving_digits.yaml] [section.key=value …]
 
 The last line is JSON: `ratio` (trainer's seconds a step over the bare step's), `ratio_low` and `ratio_high` (quartiles
 of the pairs), `ratio_of_sums`, `cpu_ratio` and `cpu_ratio_of_sums` (the same of the process's CPU time, which
@@ -52,7 +55,7 @@ KEPT_BATCHES = 16
 class BareSteps:
     """A hand-written loop over batches and noise that lie in memory."""
 
-    def __init__(self, model: torch.nn.Module, trainer: VideoGenerationTrainer) -> None:
+    def __init__(self, model: torch.nn.Module, trainer: VideoGenerationTrainer, *, own_noise: bool) -> None:
         args = trainer.args
         self.model, self.args = model.to(args.device).train(), args
         self.optimizer = build_optimizer(model, args)
@@ -60,7 +63,9 @@ class BareSteps:
             kind, options = trainer.get_optimizer_cls_and_kwargs(args, model)
             self.optimizer = kind(model.parameters(), weight_decay=args.weight_decay, **options)
         self.autocast = torch.autocast(args.device.type, dtype=torch.bfloat16, enabled=args.bf16)
-        self.batches = [self._complete(batch, trainer, step) for step, batch in self._batches(trainer)]
+        self.batches = [
+            batch if own_noise else self._complete(batch, trainer, step) for step, batch in self._batches(trainer)
+        ]
         self.done = 0
 
     def _batches(self, trainer: VideoGenerationTrainer) -> Any:
@@ -219,6 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", nargs="?", default="recipes/text_to_video/moving_digits.yaml")
     parser.add_argument("overrides", nargs="*", help="section.key=value")
+    parser.add_argument("--own-noise", action="store_true", help="the bare loop's noise is drawn by the model")
     parser.add_argument("--steps", type=int, default=600, help="of the trainer, warm-up included")
     parser.add_argument("--block", type=int, default=5, help="steps of a turn")
     parser.add_argument("--warm-up", type=int, default=60)
@@ -226,7 +232,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         trainer, twin = build_trainer(options.recipe, options.overrides, Path(name), steps=options.steps)
-        bare = BareSteps(twin, trainer)
+        bare = BareSteps(twin, trainer, own_noise=options.own_noise)
         warm_up = whole_periods(
             steps=options.steps,
             warm_up=options.warm_up,
