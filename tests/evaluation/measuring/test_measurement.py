@@ -14,6 +14,7 @@ from heygen_hf.evaluation.measuring import (
     draw_counts,
     halves,
     mean_bootstrap_interval,
+    part_and_rest,
 )
 
 
@@ -90,3 +91,10 @@ def test_halves_share_nothing():
 def test_settings_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         MeasuringSettings(**options)
+
+
+def test_a_part_and_the_rest_share_nothing_and_the_part_is_at_most_half():
+    part, rest = part_and_rest(11, part=3, seed=0)
+    assert (len(part), len(rest)) == (3, 8)
+    assert sorted([*part, *rest]) == list(range(11))
+    assert len(part_and_rest(11, part=9, seed=0)[0]) == 5

@@ -7,6 +7,7 @@ from heygen_hf.evaluation.measuring.resampling import (
     draw_counts,
     halves,
     mean_bootstrap_interval,
+    part_and_rest,
 )
 from heygen_hf.evaluation.measuring.settings import MeasuringSettings
 from heygen_hf.evaluation.measuring.versions import library_versions
@@ -22,4 +23,5 @@ __all__ = [
     "halves",
     "library_versions",
     "mean_bootstrap_interval",
+    "part_and_rest",
 ]

@@ -53,7 +53,8 @@ class Measurement:
             none. It shows the spread at this count, not the bias, which the noise floor shows.
         minimum_count: below which the metric means nothing.
         below_minimum: whether it was measured all the same, because the caller asked for it.
-        noise_floor: the same metric between two halves of the references: what no difference looks like.
+        noise_floor: the same metric between two parts of the references, of a distance one of them as large as what is
+            measured (at most half): what no difference looks like.
         reference_value: of a metric that needs no references, its figure on them: what real clips get.
         provenance: where it comes from.
         note: anything a reader must know to read the figure.

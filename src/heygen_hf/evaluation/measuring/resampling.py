@@ -55,6 +55,13 @@ def centred_interval(
     return float(low if lowest is None else max(lowest, low)), float(high)
 
 
+def part_and_rest(count: int, *, part: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`part` random places of `count`, at most half of them, and the others."""
+    order = np.random.default_rng(seed).permutation(count)
+    part = min(part, count // 2)
+    return np.sort(order[:part]), np.sort(order[part:])
+
+
 def halves(count: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Two random halves of `count` places; of an odd number, one place is in neither."""
     order = np.random.default_rng(seed).permutation(count)

@@ -19,7 +19,7 @@ from heygen_hf.evaluation.distributions import (
 )
 from heygen_hf.evaluation.distributions.polynomial_mmd import resampled_polynomial_mmd
 from heygen_hf.evaluation.features import VideoFeatures
-from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, centred_interval, draw_counts, halves
+from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, centred_interval, draw_counts, part_and_rest
 from heygen_hf.evaluation.registry.metric import ClipMetric, MetricContext, with_prefix, without_prefix
 
 _FEW_FEATURES = 512  # up to here a hundred Fréchet distances take seconds
@@ -85,7 +85,8 @@ class FeatureDistance(ClipMetric):
         below = self.check_counts(counts, at_least=2, unit=self.counted)
         value = self.distance(generated, references)
         resampled = self.resampled(generated.kept, references.kept)
-        first, second = halves(len(references.kept), seed=self.settings.seed)
+        # A distance falls with the number of clips: the floor is that of as many as are measured.
+        first, second = part_and_rest(len(references.kept), part=generated.num_clips, seed=self.settings.seed)
         enough = len(first) * references.kept.shape[1] >= 2
         return Measurement(
             name=self.name,
