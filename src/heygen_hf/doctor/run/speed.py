@@ -15,26 +15,26 @@ def examine_speed(run: RunRecords) -> list[Finding]:
 
 def waiting(run: RunRecords) -> Finding | None:
     """The share of the time that training waits for the next batch."""
-    _, values = run.series("data_wait_share")
-    if not values:
-        return None
-    share = typical(values)
-    if share <= _MUCH_WAITING:
-        return Finding(subject="Waiting for data", state="ok", found=f"{share:.1%} of the time")
     remedy = "more workers (data.num_workers), or decode and encode once: heygen-hf data cache RECIPE"
-    return Finding(subject="Waiting for data", state="note", found=f"{share:.1%} of the time", remedy=remedy)
+    return _share(run, "data_wait_share", "Waiting for data", of="the time", at_most=_MUCH_WAITING, remedy=remedy)
 
 
 def padding(run: RunRecords) -> Finding | None:
     """The share of the tokens that only fill up batches."""
-    _, values = run.series("padding_share")
+    remedy = "group what is alike (data.buckets for clips), pack texts, or lower the longest length"
+    return _share(run, "padding_share", "Padding", of="the tokens", at_most=_MUCH_PADDING, remedy=remedy)
+
+
+def _share(run: RunRecords, key: str, subject: str, *, of: str, at_most: float, remedy: str) -> Finding | None:
+    """A finding about a logged share; None where it was not logged."""
+    _, values = run.series(key)
     if not values:
         return None
     share = typical(values)
-    if share <= _MUCH_PADDING:
-        return Finding(subject="Padding", state="ok", found=f"{share:.1%} of the tokens")
-    remedy = "group what is alike (data.buckets for clips), pack texts, or lower the longest length"
-    return Finding(subject="Padding", state="note", found=f"{share:.1%} of the tokens", remedy=remedy)
+    found = f"{share:.1%} of {of}"
+    if share <= at_most:
+        return Finding(subject=subject, state="ok", found=found)
+    return Finding(subject=subject, state="note", found=found, remedy=remedy)
 
 
 def utilisation(run: RunRecords) -> Finding | None:
