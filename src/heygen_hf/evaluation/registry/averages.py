@@ -1,5 +1,6 @@
 """Metrics that are the mean of one figure a clip."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,8 +13,8 @@ from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, halve
 from heygen_hf.evaluation.registry.metric import ClipMetric, MetricContext, with_prefix, without_prefix
 
 
-class AverageOverClips(ClipMetric):
-    """One number a clip is kept, and nothing else; a subclass says what the number is."""
+class AverageOfFigures(ClipMetric):
+    """One number a clip is kept, and nothing else; a subclass says what it is made of."""
 
     minimum_count: ClassVar[int] = 1
     features: VideoFeatures | TextVideoFeatures | None = None
@@ -22,17 +23,6 @@ class AverageOverClips(ClipMetric):
         super().__init__(settings=settings)
         self.generated = FigurePerClip()
         self.references = FigurePerClip()
-
-    def figures(self, batch: ClipBatch) -> torch.Tensor:
-        """`(batch,)`, one figure a clip."""
-        raise NotImplementedError
-
-    def update(self, batch: ClipBatch) -> None:
-        self.generated.add(self.figures(batch), batch.indices)
-
-    def update_references(self, batch: ClipBatch) -> None:
-        if not self.needs_prompts:  # references have no prompts
-            self.references.add(self.figures(batch), batch.indices)
 
     def to_tensors(self) -> dict[str, torch.Tensor]:
         return {
@@ -84,6 +74,21 @@ class AverageOverClips(ClipMetric):
 
     def describe_features(self) -> dict[str, Any] | None:
         return None if self.features is None else self.features.describe()
+
+
+class AverageOverClips(AverageOfFigures):
+    """A figure of a clip alone; references get one too, to compare with."""
+
+    @abstractmethod
+    def figures(self, batch: ClipBatch) -> torch.Tensor:
+        """`(batch,)`, one figure a clip."""
+
+    def update(self, batch: ClipBatch) -> None:
+        self.generated.add(self.figures(batch), batch.indices)
+
+    def update_references(self, batch: ClipBatch) -> None:
+        if not self.needs_prompts:  # references have no prompts
+            self.references.add(self.figures(batch), batch.indices)
 
 
 class FigurePerClip:

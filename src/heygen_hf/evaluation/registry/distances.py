@@ -1,5 +1,6 @@
 """Metrics that compare two sets of clips by their features: FVD, its content-debiased form, FID and JEDi."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -121,14 +122,17 @@ class FeatureDistance(ClipMetric):
     def options(self) -> dict[str, object]:
         return {"interval": "bootstrap over clips of both sets, centred on the value"}
 
+    @abstractmethod
     def distance(self, generated: FeatureStatistics, references: FeatureStatistics) -> float:
-        raise NotImplementedError
+        """Of everything that was taken in."""
 
+    @abstractmethod
     def distance_of_features(self, first: torch.Tensor, second: torch.Tensor) -> float:
-        raise NotImplementedError
+        """Of two sets of features, `(clips, features of a clip, width)`."""
 
+    @abstractmethod
     def resampled(self, generated: torch.Tensor, references: torch.Tensor) -> np.ndarray:
-        raise NotImplementedError
+        """Distances of bootstrap draws of both sets."""
 
     def draws(
         self, generated: torch.Tensor, references: torch.Tensor, num_resamples: int

@@ -1,5 +1,6 @@
 """Means over clips of how near each is to its reference."""
 
+from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
@@ -15,17 +16,18 @@ from heygen_hf.evaluation.features import FeaturePreprocessing, VideoFeatures
 from heygen_hf.evaluation.features.embedded import EMBEDDED_NAME, EMBEDDED_SIZE, embedded_network
 from heygen_hf.evaluation.features.loading import IMAGENET_MEAN, IMAGENET_STD
 from heygen_hf.evaluation.measuring import MeasuringSettings
-from heygen_hf.evaluation.registry.averages import AverageOverClips
+from heygen_hf.evaluation.registry.averages import AverageOfFigures
 
 
-class PairedAverage(AverageOverClips):
+class PairedAverage(AverageOfFigures):
     """A figure of a generated clip and the reference with the same index."""
 
     needs_references: ClassVar[bool] = True
     needs_pairs: ClassVar[bool] = True
 
+    @abstractmethod
     def pair_figures(self, batch: ClipBatch, references: ClipBatch) -> torch.Tensor:
-        raise NotImplementedError
+        """`(batch,)`, one figure a pair."""
 
     def update(self, batch: ClipBatch) -> None:  # noqa: ARG002
         raise ValueError(f"{self.name} compares each clip with its reference; give both at once")
