@@ -1,12 +1,19 @@
 """What goes to the Hub with a model: its card, the pictures in it, its folder, the gate before it, the push."""
 
-from heygen_hf.hub.card import render_card, write_card
-from heygen_hf.hub.card_facts import CardFacts, MetricResult, SampleImage, attribute_metrics
-from heygen_hf.hub.card_privacy import scrub, scrub_command
+from heygen_hf.hub.card import (
+    CardFacts,
+    MetricResult,
+    SampleImage,
+    attribute_metrics,
+    render_card,
+    scrub,
+    scrub_command,
+    write_card,
+    write_sample_strips,
+)
 from heygen_hf.hub.gate import Check, GateError, hash_model_files
 from heygen_hf.hub.model_reference import write_model_reference
 from heygen_hf.hub.push import PushedRevision, PushError, PushOptions
-from heygen_hf.hub.sample_strips import write_sample_strips
 
 __all__ = [
     "CardFacts",

@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
-from heygen_hf.hub.card_privacy import scrub
+from heygen_hf.hub.card.privacy import scrub
 from heygen_hf.hub.gate.finding import Check
 
 _UNKNOWN = {"", "unknown", "none", "null"}

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-from heygen_hf.hub.card_privacy import scrub
+from heygen_hf.hub.card.privacy import scrub
 
 # Whatever HTTP library the client uses, its errors have this base: no connection, no answer, a broken one.
 _TRANSPORT_ERROR: type[Exception] = HfHubHTTPError.__bases__[0]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from heygen_hf.hub.card_text import code_block
+from heygen_hf.hub.card.text import code_block
 from heygen_hf.hub.repo_folder.exported import Exported, read_json_file
 
 _HEADING = "## Without heygen_hf installed"

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from heygen_hf.hub.card_text import one_line
+from heygen_hf.hub.card.text import one_line
 
 _GAP = 2
 _BACKGROUND = (24, 24, 24)

@@ -16,9 +16,9 @@ import jinja2
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from heygen_hf.hub.card_facts import CardFacts, MetricResult, SampleImage
-from heygen_hf.hub.card_privacy import scrub, scrub_caption, scrub_command
-from heygen_hf.hub.card_text import code_block, escape_markdown, one_line
+from heygen_hf.hub.card.facts import CardFacts, MetricResult, SampleImage
+from heygen_hf.hub.card.privacy import scrub, scrub_caption, scrub_command
+from heygen_hf.hub.card.text import code_block, escape_markdown, one_line
 
 UNKNOWN = "unknown"
 _MOST_PROMPTS = 16
