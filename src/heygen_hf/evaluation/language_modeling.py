@@ -5,9 +5,12 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _BITS_PER_NAT = 1 / math.log(2)
 
@@ -49,7 +52,7 @@ class TextBits:
         return values[int(tail * num_draws)], values[min(num_draws - 1, int((1 - tail) * num_draws))]
 
 
-def count_lossy(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> int:
+def count_lossy(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> int:
     """How many of the texts do not come back, character for character, from the tokenizer's tokens.
 
     What a tokenizer loses (capitals, spaces, unknown characters) a model does not pay for, so its bits per byte would
@@ -64,8 +67,8 @@ def count_lossy(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> int
 
 @torch.no_grad()
 def measure_bits_per_byte(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
     texts: Sequence[str],
     *,
     max_length: int,
@@ -154,8 +157,8 @@ class GenerationSpeed:
 
 @torch.no_grad()
 def measure_generation(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
     prompts: Sequence[str],
     *,
     max_new_tokens: int = 128,

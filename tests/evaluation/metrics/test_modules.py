@@ -13,7 +13,7 @@ from heygen_hf.evaluation.text_metrics import bleu, rouge
 
 FOLDER = Path(metrics.__file__).parent
 NAMES = sorted(path.name for path in FOLDER.iterdir() if (path / f"{path.name}.py").is_file())
-TEXTS = {"bleu", "rouge", "perplexity", "retrieval_recall", "audio_video_sync"}
+TEXTS = {"attribute_accuracy", "bleu", "rouge", "perplexity", "retrieval_recall", "audio_video_sync"}
 FEW = {"allow_too_few": True, "num_resamples": 10}
 
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
@@ -23,7 +24,9 @@ from heygen_hf.evaluation.attribute_accuracy.labelled_clips import (
     fetch_clips,
     read_labels,
 )
-from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig, ConvVideoEncoderForVideoClassification
+
+if TYPE_CHECKING:
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassification
 
 logger = logging.getLogger(__name__)
 
@@ -154,7 +157,10 @@ def train_attribute_judges(
 
 def _new_judge(
     names: list[str], num_channels: int, seed: int, device: torch.device
-) -> ConvVideoEncoderForVideoClassification:
+) -> "ConvVideoEncoderForVideoClassification":
+    # transformers is heavy, and this module is imported by the light façade
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig, ConvVideoEncoderForVideoClassification
+
     # Time is halved first, which halves the cost and pays for the width of the later stages. On moving digits
     # of scans held out of training: 98 % after 1,000 steps, 97 % with the configuration's own widths.
     config = ConvVideoEncoderConfig(
@@ -168,7 +174,7 @@ def _new_judge(
 
 
 def _train_judge(
-    judge: ConvVideoEncoderForVideoClassification,
+    judge: "ConvVideoEncoderForVideoClassification",
     load: Callable[[Sequence[int]], torch.Tensor],
     targets: torch.Tensor,
     held_out_accuracy: Callable[[], float],

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional as F
 
 from heygen_hf.evaluation.attribute_accuracy.labelled_clips import LabelledClips, Processor, fetch_clips
-from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassification
+
+if TYPE_CHECKING:
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassification
 
 _INDEX_NAME = "judges.json"
 _FORMAT_VERSION = 1
@@ -51,7 +53,7 @@ class AttributeJudges:
 
     def __init__(
         self,
-        judges: Mapping[str, ConvVideoEncoderForVideoClassification],
+        judges: Mapping[str, "ConvVideoEncoderForVideoClassification"],
         *,
         held_out: dict[str, Any] | None = None,
         training: Mapping[str, JudgeTraining] | None = None,
@@ -146,6 +148,8 @@ class AttributeJudges:
                 f"{path} has format_version={index.get('format_version')}, expected {_FORMAT_VERSION}: "
                 "train the judges again with this version."
             )
+        from heygen_hf.models.conv_video_encoder import ConvVideoEncoderForVideoClassification
+
         judges = {}
         for column, folder in index["columns"].items():
             if Path(folder).name != folder or folder in {"", ".", ".."}:
@@ -165,7 +169,7 @@ class AttributeJudges:
 
 
 @torch.no_grad()
-def predict_labels(judge: ConvVideoEncoderForVideoClassification, clips: torch.Tensor) -> list[str]:
+def predict_labels(judge: "ConvVideoEncoderForVideoClassification", clips: torch.Tensor) -> list[str]:
     """The class names that one judge gives to prepared `(n, frames, channels, height, width)` clips."""
     clips = clips.to(device=judge.device, dtype=torch.float32)
     # fp32 even inside an autocast region: half-precision 3-D convolutions gave NaN on a CPU

@@ -8,13 +8,16 @@ V-JEPA 2 or I3D.
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from heygen_hf.evaluation.features.preprocessing import FeaturePreprocessing
 from heygen_hf.evaluation.features.video_features import VideoFeatures
-from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig, ConvVideoEncoderModel
+
+if TYPE_CHECKING:
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderModel
 
 EMBEDDED_SIZE = 64
 EMBEDDED_FEATURES = 128
@@ -23,8 +26,10 @@ EMBEDDED_NAME = "random ConvVideoEncoder"
 SCALES_FILE = Path(__file__).with_name("embedded_scales.safetensors")
 
 
-def embedded_network() -> ConvVideoEncoderModel:
+def embedded_network() -> "ConvVideoEncoderModel":
     """The convolutions: the same weights every time and on every machine."""
+    from heygen_hf.models.conv_video_encoder import ConvVideoEncoderConfig, ConvVideoEncoderModel  # heavy
+
     config = ConvVideoEncoderConfig(
         hidden_sizes=(16, 32, 64, 128), strides=((1, 2), (1, 2), (2, 2), (1, 1)), pool_grid=(1, 1, 1)
     )
@@ -73,7 +78,7 @@ class EmbeddedEncoder(nn.Module):
         return scaled.clamp(-10, 10) @ self.projection  # one channel far off what was ever drawn is not all there is
 
 
-def stage_statistics(encoder: ConvVideoEncoderModel, pixels: torch.Tensor, *, of_images: bool) -> torch.Tensor:
+def stage_statistics(encoder: "ConvVideoEncoderModel", pixels: torch.Tensor, *, of_images: bool) -> torch.Tensor:
     """`(batch, statistics)` of every channel of every stage."""
     found = []
     for maps in encoder(pixels, output_hidden_states=True).hidden_states:  # B C T H W

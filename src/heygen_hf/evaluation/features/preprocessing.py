@@ -1,12 +1,13 @@
 """From clips to what a network takes. Every choice here moves the figures, so each is recorded with them."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import torch
 from torch.nn import functional as F
 
-from heygen_hf.processing.resizing import Interpolation
+if TYPE_CHECKING:
+    from heygen_hf.processing.resizing import Interpolation
 
 Layout = Literal["frames_first", "channels_first", "images", "single_frame_clips"]
 FrameChoice = Literal["first", "even"]
@@ -31,7 +32,7 @@ class FeaturePreprocessing:
 
     height: int | None = None
     width: int | None = None
-    interpolation: Interpolation = "bilinear"
+    interpolation: "Interpolation" = "bilinear"
     antialias: bool = True
     value_range: tuple[float, float] = (0.0, 1.0)
     mean: tuple[float, ...] | None = None
@@ -42,6 +43,8 @@ class FeaturePreprocessing:
     layout: Layout = "frames_first"
 
     def __post_init__(self) -> None:
+        from heygen_hf.processing.resizing import Interpolation  # its room imports transformers
+
         for name, choices in (
             ("interpolation", get_args(Interpolation)),
             ("frame_choice", get_args(FrameChoice)),
