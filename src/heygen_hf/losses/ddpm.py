@@ -17,17 +17,27 @@ class DDPMObjective(DenoisingObjective):
 
     Args:
         num_train_timesteps: length of the schedule.
+        alphas_cumprod: `(num_train_timesteps,)`, another schedule's product, such as a scheduler's of diffusers.
         others: see `DenoisingObjective`.
     """
 
     name = "ddpm"
 
-    def __init__(self, *, num_train_timesteps: int = 1000, **options: object) -> None:
+    def __init__(
+        self, *, num_train_timesteps: int = 1000, alphas_cumprod: torch.Tensor | None = None, **options: object
+    ) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
         self.num_train_timesteps = num_train_timesteps
-        betas = torch.linspace(BETA_START, BETA_END, num_train_timesteps, dtype=torch.float64)
+        if alphas_cumprod is None:
+            betas = torch.linspace(BETA_START, BETA_END, num_train_timesteps, dtype=torch.float64)
+            alphas_cumprod = (1 - betas).cumprod(0)
+        elif alphas_cumprod.shape != (num_train_timesteps,):
+            raise ValueError(
+                f"alphas_cumprod has shape {tuple(alphas_cumprod.shape)}; expected ({num_train_timesteps},), a value "
+                "for each of num_train_timesteps"
+            )
         # Entry 0 is the clean clip, entry k + 1 is diffusers' step k.
-        self.alphas_cumprod = torch.cat((torch.ones(1, dtype=torch.float64), (1 - betas).cumprod(0))).float()
+        self.alphas_cumprod = torch.cat((torch.ones(1, dtype=torch.float64), alphas_cumprod.double().cpu())).float()
 
     def signal_and_noise(self, timestep: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         # A hair is taken off so that a step's own timestep (k + 1) / 1000, which float32 may round up, stays that step.

@@ -1,0 +1,66 @@
+"""CogVideoX (Yang et al. 2024, arXiv:2408.06072): velocities on a schedule of diffusion, frames before channels."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from heygen_hf.losses import DDPMObjective, DenoisingObjective
+from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily
+
+
+class CogVideoXFamily(GeneratorFamily):
+    """`CogVideoXPipeline`, 1.0 and 1.5."""
+
+    name: ClassVar[str] = "cogvideox"
+    pipeline_classes: ClassVar[tuple[str, ...]] = ("CogVideoXPipeline",)
+
+    @property
+    def _prompt_tokens(self) -> int:
+        return int(self.transformer_config.max_text_seq_length)
+
+    @torch.no_grad()
+    def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        embeddings, _ = self.pipeline.encode_prompt(
+            list(prompts),
+            do_classifier_free_guidance=False,
+            max_sequence_length=self._prompt_tokens,
+            device=self.pipeline.text_encoder.device,
+        )
+        # The transformer reads the padding too.
+        return [{"text_embeddings": row} for row in embeddings]
+
+    def prompt_settings(self) -> dict[str, Any]:
+        return {"max_sequence_length": self._prompt_tokens}
+
+    def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
+        dtype, pipe = self.pipeline.transformer.dtype, self.pipeline
+        rotary = None
+        if self.transformer_config.use_rotary_positional_embeddings:
+            spatial = pipe.vae_scale_factor_spatial
+            height, width = noisy.shape[3] * spatial, noisy.shape[4] * spatial
+            rotary = pipe._prepare_rotary_positional_embeddings(height, width, noisy.shape[1], noisy.device)
+        steps = torch.ceil(timestep * pipe.scheduler.config.num_train_timesteps - 1e-3).long() - 1
+        return {
+            "hidden_states": noisy.to(dtype),
+            "encoder_hidden_states": conditions["encoder_hidden_states"].to(dtype),
+            "timestep": steps.clamp(min=0),
+            "image_rotary_emb": rotary,
+        }
+
+    def prediction(self, output: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        return output
+
+    def objective(self, *, tokens: int, timestep_shift: float | None = None) -> DenoisingObjective:  # noqa: ARG002
+        scheduler = self.pipeline.scheduler
+        return DDPMObjective(
+            prediction_type="velocity",
+            num_train_timesteps=scheduler.config.num_train_timesteps,
+            alphas_cumprod=scheduler.alphas_cumprod,
+            timestep_shift=1.0 if timestep_shift is None else timestep_shift,
+        )
+
+    @property
+    def patch_size(self) -> tuple[int, int, int]:
+        size = self.transformer_config.patch_size
+        return self.transformer_config.patch_size_t or 1, size, size

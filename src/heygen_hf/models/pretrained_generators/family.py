@@ -1,0 +1,144 @@
+"""What training needs to know of a family of published video generators, and nothing that diffusers already knows.
+
+A family's own pipeline of diffusers encodes prompts and packs tokens; a family here says which of its methods do it,
+so that the transformer is given in training what the pipeline gives it in sampling, tensor by tensor.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from heygen_hf.losses import DenoisingObjective, FlowMatchingObjective
+
+Conditions = Mapping[str, torch.Tensor]
+
+
+class GeneratorFamily(ABC):
+    """One family, around a pipeline of it.
+
+    Args:
+        pipeline: of a class in `pipeline_classes`, loaded by diffusers. Parts that are not asked for may be None: the
+            text encoders once prompts are encoded, the transformer while they are.
+
+    Attributes:
+        name: as recipes and cards write it.
+        pipeline_classes: the classes of diffusers it covers, as in `model_index.json`.
+        lora_targets: endings of the names of the layers that LoRA adapts by default: the projections of attention and,
+            where the family's published adapters have them, of the feed-forward.
+        takes_frame_timesteps: whether latent frames may have timesteps of their own, so that some can be given.
+        takes_first_frame: whether every clip is generated from its first frame, see `encode_first_frames`.
+        repeated_blocks: names of the transformer's lists of equal blocks.
+    """
+
+    name: ClassVar[str]
+    pipeline_classes: ClassVar[tuple[str, ...]]
+    lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0")
+    takes_frame_timesteps: ClassVar[bool] = False
+    takes_first_frame: ClassVar[bool] = False
+
+    def __init__(self, pipeline: Any) -> None:
+        self.pipeline = pipeline
+        self.check()
+
+    def check(self) -> None:
+        """Refuse a pipeline of the family that cannot be trained as the family says.
+
+        Raises:
+            ValueError: says what it is.
+        """
+
+    # Prompts and first frames, encoded once.
+
+    @abstractmethod
+    def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        """Each prompt as the transformer reads it: `text_embeddings` `(tokens, width)`, and further tensors by name."""
+
+    def prompt_settings(self) -> dict[str, Any]:
+        """What decides encoded prompts beside the text encoders and tokenizers, as JSON."""
+        return {}
+
+    def encode_first_frames(self, frames: torch.Tensor, *, num_frames: int) -> dict[str, torch.Tensor]:
+        """What the transformer is told of a clip's first frame, tensors with a row for each clip, by name.
+
+        Args:
+            frames: `(batch, channels, height, width)` in [-1, 1].
+            num_frames: of the clip, in pixels.
+        """
+        raise ValueError(f"{self.name} takes no first frame")
+
+    # One step of denoising.
+
+    @abstractmethod
+    def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
+        """The transformer's keyword arguments.
+
+        Args:
+            noisy: normalised latents `(batch, frames, channels, height, width)`.
+            timestep: `(batch,)`, or `(batch, frames)` where the family takes those; 0 clean, 1 noise.
+            conditions: a batch of what `encode_prompts` and `encode_first_frames` give: `encoder_hidden_states`
+                `(batch, tokens, width)`, `attention_mask` `(batch, tokens)`, and others by their names.
+        """
+
+    @abstractmethod
+    def prediction(self, output: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:
+        """What the transformer returned as what the objective predicts, shaped like the latents `like`."""
+
+    def denoise(
+        self, transformer: nn.Module, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions
+    ) -> torch.Tensor:
+        """The transformer's prediction at noisy latents, in their shape."""
+        inputs = self.transformer_inputs(noisy, timestep, conditions)
+        return self.prediction(transformer(**inputs, return_dict=False)[0], like=noisy)
+
+    def objective(self, *, tokens: int, timestep_shift: float | None = None) -> DenoisingObjective:
+        """What the family was trained to do.
+
+        Args:
+            tokens: of a clip, on which the shift of some families depends.
+            timestep_shift: of training timesteps; by default the pipeline's own at sampling.
+        """
+        shift = self.default_timestep_shift(tokens) if timestep_shift is None else timestep_shift
+        return FlowMatchingObjective(prediction_type="velocity", timestep_shift=shift)
+
+    def default_timestep_shift(self, tokens: int) -> float:  # noqa: ARG002 - for families whose shift depends on it
+        """How far the pipeline's own timesteps lean towards noise."""
+        config = self.pipeline.scheduler.config
+        return float(config.get("flow_shift") or config.get("shift") or 1.0)
+
+    # Sizes.
+
+    @property
+    def transformer_config(self) -> Any:
+        """The transformer's configuration."""
+        return self.pipeline.transformer.config
+
+    @property
+    @abstractmethod
+    def patch_size(self) -> tuple[int, int, int]:
+        """Latent frames, height and width of a token."""
+
+    @property
+    def latent_channels(self) -> int:
+        """Channels of the latents that are denoised."""
+        return int(self.transformer_config.out_channels or self.transformer_config.in_channels)
+
+    # Sampling.
+
+    def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:  # noqa: ARG002
+        """Arguments of the pipeline's call that say the clip's size, in pixels."""
+        return {"height": height, "width": width, "num_frames": num_frames}
+
+
+def trim_padding(embeddings: torch.Tensor) -> torch.Tensor:
+    """`(tokens, width)` without the zeros at its end; at least one token stays."""
+    used = embeddings.ne(0).any(dim=1).nonzero()
+    return embeddings[: int(used[-1]) + 1 if len(used) else 1].clone()
+
+
+def pad_tokens(embeddings: torch.Tensor, length: int) -> torch.Tensor:
+    """`(batch, tokens, width)` with zeros behind, up to `length` tokens."""
+    missing = length - embeddings.shape[1]
+    return embeddings if missing <= 0 else torch.nn.functional.pad(embeddings, (0, 0, 0, missing))

@@ -1,0 +1,50 @@
+"""Mochi 1 (Genmo 2024): time runs the other way, from noise at 0 to the clip at 1."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+
+from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily
+
+_PROMPT_TOKENS = 256
+_STEPS = 1000.0
+
+
+class MochiFamily(GeneratorFamily):
+    """`MochiPipeline`."""
+
+    name: ClassVar[str] = "mochi"
+    pipeline_classes: ClassVar[tuple[str, ...]] = ("MochiPipeline",)
+
+    @torch.no_grad()
+    def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        embeddings, mask, *_ = self.pipeline.encode_prompt(
+            list(prompts),
+            do_classifier_free_guidance=False,
+            max_sequence_length=_PROMPT_TOKENS,
+            device=self.pipeline.text_encoder.device,
+        )
+        rows = zip(embeddings, mask, strict=True)
+        return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
+
+    def prompt_settings(self) -> dict[str, Any]:
+        return {"max_sequence_length": _PROMPT_TOKENS}
+
+    def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
+        dtype = self.pipeline.transformer.dtype
+        return {
+            "hidden_states": noisy.transpose(1, 2).to(dtype),
+            "encoder_hidden_states": conditions["encoder_hidden_states"].to(dtype),
+            "timestep": (1 - timestep) * _STEPS,
+            "encoder_attention_mask": conditions["attention_mask"].bool(),
+        }
+
+    def prediction(self, output: torch.Tensor, *, like: torch.Tensor) -> torch.Tensor:  # noqa: ARG002
+        # Towards the clip where ours is towards the noise.
+        return -output.transpose(1, 2)
+
+    @property
+    def patch_size(self) -> tuple[int, int, int]:
+        size = self.transformer_config.patch_size
+        return 1, size, size
