@@ -43,7 +43,7 @@ class GeneratorFamily(ABC):
         self.pipeline = pipeline
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most have nothing to refuse
         """Refuse a pipeline of the family that cannot be trained as the family says.
 
         Raises:
@@ -60,7 +60,7 @@ class GeneratorFamily(ABC):
         """What decides encoded prompts beside the text encoders and tokenizers, as JSON."""
         return {}
 
-    def encode_first_frames(self, frames: torch.Tensor, *, num_frames: int) -> dict[str, torch.Tensor]:
+    def encode_first_frames(self, frames: torch.Tensor, *, num_frames: int) -> dict[str, torch.Tensor]:  # noqa: ARG002
         """What the transformer is told of a clip's first frame, tensors with a row for each clip, by name.
 
         Args:
