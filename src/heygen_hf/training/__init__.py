@@ -2,8 +2,9 @@
 
 from heygen_hf.training.autoencoder.arguments import VideoAutoencoderTrainingArguments
 from heygen_hf.training.autoencoder.trainer import VideoAutoencoderTrainer
-from heygen_hf.training.base_arguments import BaseTrainingArguments, supports_bfloat16
+from heygen_hf.training.base_arguments import BaseTrainingArguments
 from heygen_hf.training.base_trainer import BaseTrainer
+from heygen_hf.training.bfloat16 import supports_bfloat16
 from heygen_hf.training.checkpoints.files import newest_checkpoint
 from heygen_hf.training.checkpoints.preemption import Preempted
 from heygen_hf.training.debugging import Fixed, GradientCheck, check_gradients

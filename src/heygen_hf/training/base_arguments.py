@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from transformers import TrainingArguments
 
+from heygen_hf.training.bfloat16 import supports_bfloat16
 from heygen_hf.training.checkpoints.arguments import CheckpointArguments
 from heygen_hf.training.monitoring.arguments import MonitoringArguments
 from heygen_hf.training.optimization.arguments import OptimizationArguments
@@ -47,10 +48,3 @@ class BaseTrainingArguments(
             # Otherwise the order of the data hangs on how much randomness was used up before training.
             self.data_seed = self.seed
         super().__post_init__()
-
-
-def supports_bfloat16(device_type: str | None = None) -> bool:
-    """Whether a device (by default the one this process would train on) multiplies bfloat16 natively."""
-    if device_type == "cuda" or (device_type is None and torch.cuda.is_available()):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

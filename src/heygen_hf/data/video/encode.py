@@ -89,7 +89,7 @@ class VideoWriter:
         if not frame_rate > 0:
             raise ValueError(f"frame_rate is {frame_rate}; expected frames per second above 0")
         self._partial = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        self._container: av.container.OutputContainer | None = None
+        self._container: Any = None  # an output container of av
         self._stream: Any = None
         self._track: Any = None
         self._shape: tuple[int, ...] | None = None

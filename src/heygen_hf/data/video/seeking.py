@@ -137,7 +137,7 @@ def _read_until_ordered(
 ) -> "tuple[list[av.Packet], list[int]]":
     """Read until no later packet can be shown before `last_frame`: none is shown before it is decoded."""
     num_wanted = last_frame + 1 - int(index.shown_before[start])
-    read: list[av.Packet] = []
+    read = []
     times: list[int] = []
     for packet in packets:
         if packet.pts is None or packet.dts is None or packet.pts < packet.dts:

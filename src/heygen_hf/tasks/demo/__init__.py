@@ -1,0 +1,1 @@
+"""A page to try a model on: served here, or written as a Space."""
