@@ -36,7 +36,7 @@ class GeneratorFamily(ABC):
     name: ClassVar[str]
     pipeline_classes: ClassVar[tuple[str, ...]]
     lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0")
-    takes_frame_timesteps: ClassVar[bool] = False
+    takes_frame_timesteps: bool = False
     takes_first_frame: ClassVar[bool] = False
 
     def __init__(self, pipeline: Any) -> None:
@@ -124,6 +124,16 @@ class GeneratorFamily(ABC):
     def latent_channels(self) -> int:
         """Channels of the latents that are denoised."""
         return int(self.transformer_config.out_channels or self.transformer_config.in_channels)
+
+    @property
+    def temporal_compression(self) -> int:
+        """Frames to a latent; the first frame has a latent of its own."""
+        return int(self.pipeline.vae_scale_factor_temporal)
+
+    @property
+    def spatial_compression(self) -> int:
+        """Pixels to a latent, of height and of width."""
+        return int(self.pipeline.vae_scale_factor_spatial)
 
     # Sampling.
 

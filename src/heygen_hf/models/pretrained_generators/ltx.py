@@ -78,6 +78,14 @@ class LTXFamily(GeneratorFamily):
         size = self.transformer_config.patch_size
         return self.transformer_config.patch_size_t, size, size
 
+    @property
+    def temporal_compression(self) -> int:
+        return int(self.pipeline.vae_temporal_compression_ratio)
+
+    @property
+    def spatial_compression(self) -> int:
+        return int(self.pipeline.vae_spatial_compression_ratio)
+
     def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:
         sizes = super().sampling_arguments(height=height, width=width, num_frames=num_frames, frame_rate=frame_rate)
         return sizes | {"frame_rate": frame_rate}

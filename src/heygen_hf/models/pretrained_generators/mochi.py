@@ -19,6 +19,12 @@ class MochiFamily(GeneratorFamily):
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        # Where empty prompts are to be zeros, the pipeline makes zeros of all prompts beside one.
+        empty = [prompt for prompt in prompts if not prompt]
+        if self.pipeline.config.get("force_zeros_for_empty_prompt") and 0 < len(empty) < len(prompts):
+            others = iter(self.encode_prompts([prompt for prompt in prompts if prompt]))
+            zeros = iter(self.encode_prompts(empty))
+            return [next(others if prompt else zeros) for prompt in prompts]
         embeddings, mask, *_ = self.pipeline.encode_prompt(
             list(prompts),
             do_classifier_free_guidance=False,
@@ -36,7 +42,8 @@ class MochiFamily(GeneratorFamily):
         return {
             "hidden_states": noisy.transpose(1, 2).to(dtype),
             "encoder_hidden_states": conditions["encoder_hidden_states"].to(dtype),
-            "timestep": (1 - timestep) * _STEPS,
+            # Rounded as the pipeline rounds it.
+            "timestep": ((1 - timestep) * _STEPS).to(dtype),
             "encoder_attention_mask": conditions["attention_mask"].bool(),
         }
 
@@ -48,3 +55,11 @@ class MochiFamily(GeneratorFamily):
     def patch_size(self) -> tuple[int, int, int]:
         size = self.transformer_config.patch_size
         return 1, size, size
+
+    @property
+    def temporal_compression(self) -> int:
+        return int(self.pipeline.vae_temporal_scale_factor)
+
+    @property
+    def spatial_compression(self) -> int:
+        return int(self.pipeline.vae_spatial_scale_factor)

@@ -18,6 +18,10 @@ class WanFamily(GeneratorFamily):
     pipeline_classes: ClassVar[tuple[str, ...]] = ("WanPipeline",)
     lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 
+    def __init__(self, pipeline: Any) -> None:
+        super().__init__(pipeline)
+        self.takes_frame_timesteps = bool(pipeline.config.get("expand_timesteps"))
+
     def check(self) -> None:
         if self.pipeline.config.get("boundary_ratio") is not None:
             raise ValueError(
