@@ -9,6 +9,7 @@ from heygen_hf.tasks.recipe import Recipe
 _KEYS = {
     "model": ("pretrained", "autoencoder", "text_encoder", "video_encoder", "audio_encoder", "decoder"),
     "audio": ("encoder",),
+    "peft": ("pretrained",),
     "data": ("tokenizer",),
 }
 

@@ -10,6 +10,7 @@ from types import ModuleType
 TASKS: dict[str, str] = {
     "text_to_video": "heygen_hf.tasks.text_to_video",
     "audio_to_video": "heygen_hf.tasks.audio_to_video",
+    "finetuning": "heygen_hf.tasks.finetuning",
     "distillation": "heygen_hf.tasks.distillation",
     "video_autoencoder": "heygen_hf.tasks.video_autoencoder",
     "video_classification": "heygen_hf.tasks.video_classification",

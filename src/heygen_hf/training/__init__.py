@@ -10,6 +10,7 @@ from heygen_hf.training.checkpoints.preemption import Preempted
 from heygen_hf.training.debugging import Fixed, GradientCheck, check_gradients
 from heygen_hf.training.distillation.arguments import DistillationTrainingArguments
 from heygen_hf.training.distillation.trainer import DistillationTrainer
+from heygen_hf.training.finetuning_arguments import FinetuningTrainingArguments
 from heygen_hf.training.monitoring.json_lines_log import JsonLinesLog
 from heygen_hf.training.monitoring.sample_videos import SampleVideos
 from heygen_hf.training.optimization.block_compilation import compile_blocks
@@ -26,6 +27,7 @@ __all__ = [
     "DistillationTrainer",
     "DistillationTrainingArguments",
     "ExponentialMovingAverage",
+    "FinetuningTrainingArguments",
     "Fixed",
     "GradientCheck",
     "JsonLinesLog",

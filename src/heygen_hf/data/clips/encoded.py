@@ -29,7 +29,7 @@ class EncodedClips(Dataset):
 
     Items are dictionaries: `latents` `(frames, channels, height, width)` (or `frames` as in `clips`, without a cache of
     latents); `text_embeddings` `(tokens, width)` with a boolean `text_embeddings_mask` `(tokens,)`; `text`; `index`;
-    and each label column as a string.
+    and each label column as a string. Whatever else the encoders gave is there under its own name.
 
     What the caches lack is encoded on the fly by the callables given, to the same values as if it had been cached.
     They run where the item is made: in a worker of a loader, an encoder belongs on the CPU.
@@ -185,7 +185,9 @@ class EncodedClips(Dataset):
             if isinstance(self.clips, VideoClipDataset) and self.clips.sounds is not None:
                 item["audio_features"] = self.clips.audio_features(row, seed=self._frames_seed(row, variant))
             item |= {name: value for name, value in stand_ins.get(key, {}).items() if name not in _NOT_KEPT}
-            items.append(item | {"latents": self._normalized(self._draw(encoding, epoch=epoch, index=int(index)))})
+            further = {name: value for name, value in encoding.items() if name not in ("latents", "latents_logvar")}
+            latents = self._normalized(self._draw(encoding, epoch=epoch, index=int(index)))
+            items.append(item | further | {"latents": latents})
         return items
 
     def _frames(self, row: int, variant: int) -> Item:
@@ -223,6 +225,7 @@ class EncodedClips(Dataset):
             item["text_embeddings"] = embeddings
             everything = torch.ones(embeddings.shape[0], dtype=torch.bool)
             item["text_embeddings_mask"] = encoding.get("text_embeddings_mask", everything).bool()
+            item.update({name: value for name, value in encoding.items() if name not in item})
 
     def missing(self) -> dict[str, int]:
         """How many encodings each cache lacks, by its kind."""

@@ -14,8 +14,7 @@ from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
-from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
+from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.tasks.validation_split import train_without_validation
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
 
@@ -62,7 +61,7 @@ class BareVideoTraining(BareTraining):
         encoded = training_data(
             parts.recipe,
             self._data,
-            load_encoders(parts.recipe.model),
+            parts.load_encoders(),
             processor=self._processor,
             tokenizer=self._tokenizer,
             device=arguments.device,
@@ -103,7 +102,7 @@ def build_trainer(
         arguments,
         train_dataset=data.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=data.validation_subset(arguments.max_eval_clips),
-        data_collator=collator(processor, tokenizer),
+        data_collator=parts.build_collator(processor=processor, tokenizer=tokenizer),
         **options,
     )
 

@@ -12,12 +12,15 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import prepare_data
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.encoded_data import EncodedData, encode_data
-from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.model import build_tokenizer_for, check_sizes
+from heygen_hf.tasks.text_to_video.parts import TextToVideo
 
 
 def cache(
-    recipe: Recipe, *, verify: bool = False, delete_superseded: bool = False
+    recipe: Recipe,
+    *,
+    verify: bool = False,
+    delete_superseded: bool = False,
+    task: type[TextToVideo] = TextToVideo,
 ) -> dict[str, list[tuple[str, FillReport]]]:
     """Encode what training and validation clips lack, and say what is there.
 
@@ -27,6 +30,7 @@ def cache(
         verify: read every byte first; damaged shards are set aside and what they held is encoded anew.
         delete_superseded: delete caches of the same kinds beside these, which another encoder, other settings or
             another recipe made; without it they are named.
+        task: what the video is generated from.
 
     Returns:
         Split → (kind, account) of each cache, this process's part.
@@ -35,8 +39,9 @@ def cache(
         OSError: the disk is full or cannot be written; what is cached already stays valid.
         ValueError: the recipe names no encoder, or it cannot work.
     """
-    check_sizes(recipe)
-    encoders = load_encoders(recipe.model)
+    parts = task(recipe)
+    parts.check()
+    encoders = parts.load_encoders()
     if not encoders:
         raise ValueError(
             "there is nothing to cache: this recipe trains on pixels and token ids; set model.autoencoder, "
@@ -46,7 +51,8 @@ def cache(
     is_main = process_index == 0
     processor = VideoProcessor(**asdict(recipe.processor))
     data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=is_main)
-    tokenizer = build_tokenizer_for(recipe, data)
+    tokenizer = parts.build_tokenizer(data)
+    assert tokenizer is not None  # encoders read captions
     encoders.to(_device())
     encoded = encode_data(recipe, data, encoders, processor=processor, tokenizer=tokenizer)
     if verify and is_main:

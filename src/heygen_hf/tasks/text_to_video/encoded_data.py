@@ -17,7 +17,7 @@ from heygen_hf.pipelines.latents import known_normalization, record_normalizatio
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, default_cache_dir
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.text_to_video.encoders import EncodeCaptions, EncodeFrames, Encoders, open_caches
+from heygen_hf.tasks.text_to_video.encoders import Encoders, open_caches
 
 _MEASURED_CLIPS = 2048  # more change the mean and the spread of a channel by nothing that matters
 _LOOKED_AT_CLIPS, _ODD_SPREAD = 64, 2.5
@@ -72,10 +72,9 @@ def encode_data(
     caches = open_caches(recipe, encoders, cache_dir=folder, processor=processor, tokenizer=tokenizer)
     callables: dict[str, Any] = {}
     if encoders.autoencoder is not None:
-        spread = options.posterior == "sample"
-        callables["encode_latents"] = EncodeFrames(encoders.autoencoder, processor, with_spread=spread)
+        callables["encode_latents"] = encoders.encode_frames(processor, with_spread=options.posterior == "sample")
     if encoders.text_encoder is not None:
-        callables["encode_texts"] = EncodeCaptions(encoders.text_encoder, tokenizer)
+        callables["encode_texts"] = encoders.encode_captions(tokenizer)
     clips = {"train": data.train, "validation": data.validation}
     splits = {
         split: EncodedClips(
@@ -127,7 +126,7 @@ def training_data(
     num_workers = data.num_workers if not latents else recipe.data.num_workers or 0
     if not (missing and num_workers):
         # the text encoder, often the largest, waits on the CPU where it is only asked for samples
-        (encoders if missing else Encoders(encoders.autoencoder)).to(device)
+        (encoders if missing else encoders.without_text_encoder()).to(device)
     if missing and is_main:
         print(
             f"{missing} encodings are not cached and are made while training; make them once before it with: "

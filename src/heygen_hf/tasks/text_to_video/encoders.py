@@ -10,7 +10,7 @@ import inspect
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -50,6 +50,32 @@ class Encoders:
         for module in (self.autoencoder, self.text_encoder):
             if module is not None:
                 module.to(device)
+
+    def without_text_encoder(self) -> "Encoders":
+        """The same, of clips alone."""
+        return replace(self, text_encoder=None)
+
+    def encode_frames(self, processor: VideoProcessor, *, with_spread: bool) -> "EncodeFrames":
+        """What `EncodedClips` encodes clips with."""
+        assert self.autoencoder is not None
+        return EncodeFrames(self.autoencoder, processor, with_spread=with_spread)
+
+    def encode_captions(self, tokenizer: PreTrainedTokenizerBase) -> Any:
+        """What `EncodedClips` encodes captions with."""
+        assert self.text_encoder is not None
+        return EncodeCaptions(self.text_encoder, tokenizer)
+
+    def frame_settings(self) -> dict[str, Any]:
+        """What decides latents beside the autoencoder's weights and the processor, as JSON."""
+        return {"encoder": options_of(self.autoencoder)}
+
+    def caption_settings(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+        """What decides encoded captions beside the text encoder's weights, as JSON."""
+        return {
+            "encoder": options_of(self.text_encoder),
+            "tokenizer": hash_tokenizer(tokenizer),
+            "max_tokens": tokenizer.model_max_length,
+        }
 
 
 def load_encoders(section: dict[str, Any]) -> Encoders:
@@ -127,7 +153,7 @@ def open_caches(
     caches = {}
     if encoders.autoencoder is not None:
         settings = latent_settings(processor, seed=recipe.seed, with_size=False)
-        settings |= {"encoder": options_of(encoders.autoencoder), "with_spread": options.posterior == "sample"}
+        settings |= encoders.frame_settings() | {"with_spread": options.posterior == "sample"}
         caches["latents"] = EncodingCache(
             cache_dir,
             kind="latents",
@@ -136,11 +162,7 @@ def open_caches(
             dtype=dtype,
         )
     if encoders.text_encoder is not None:
-        settings = {
-            "encoder": options_of(encoders.text_encoder),
-            "tokenizer": _hash_tokenizer(tokenizer),
-            "max_tokens": tokenizer.model_max_length,
-        }
+        settings = encoders.caption_settings(tokenizer)
         caches["text_embeddings"] = EncodingCache(
             cache_dir,
             kind="text_embeddings",
@@ -173,7 +195,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _hash_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
+def hash_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hex digits that depend on how text becomes tokens, padding and cutting aside."""
     described: Any = sorted(tokenizer.get_vocab().items())
     if getattr(tokenizer, "is_fast", False):

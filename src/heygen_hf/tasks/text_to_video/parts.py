@@ -8,13 +8,16 @@ from transformers import PreTrainedTokenizerBase
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
+from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, check_labels, prepare_data
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text_to_video.card import write_run_card
 from heygen_hf.tasks.text_to_video.encoded_data import EncodedCaptions
+from heygen_hf.tasks.text_to_video.encoders import Encoders, load_encoders
 from heygen_hf.tasks.text_to_video.evaluation import evaluate_run
+from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.model import build_model, build_tokenizer_for, check_sizes
 from heygen_hf.tasks.text_to_video.recipe import evaluates, with_defaults
 from heygen_hf.training import VideoGenerationTrainer, VideoGenerationTrainingArguments
@@ -45,6 +48,7 @@ class TextToVideo:
     """
 
     trainer_class: type[VideoGenerationTrainer] = VideoGenerationTrainer
+    arguments_class: type[VideoGenerationTrainingArguments] = VideoGenerationTrainingArguments
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -59,7 +63,7 @@ class TextToVideo:
 
     def build_arguments(self, folder: RunFolder) -> VideoGenerationTrainingArguments:
         """The trainer's, with the recipe's seed and the run's checkpoint folder."""
-        return VideoGenerationTrainingArguments(
+        return self.arguments_class(
             output_dir=str(folder.checkpoints),
             seed=self.recipe.seed,
             data_seed=self.recipe.seed,
@@ -97,9 +101,66 @@ class TextToVideo:
         """The generator."""
         return build_model(self.recipe.model, processor=processor, tokenizer=tokenizer)
 
+    def load_encoders(self) -> Encoders:
+        """Of clips and captions, on the CPU; empty for a model of pixels and token ids."""
+        return load_encoders(self.recipe.model)
+
+    def build_collator(
+        self, *, processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None
+    ) -> EncodedCaptions:
+        """Of training and validation batches."""
+        max_length = None if tokenizer is None else tokenizer.model_max_length
+        return EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=max_length))
+
     def components(self) -> dict[str, Any]:
         """Of the pipeline, beyond those of captions and latents."""
         return {}
+
+    def build_pipeline(
+        self,
+        model: VideoTransformerForVideoGeneration,
+        *,
+        processor: VideoProcessor,
+        tokenizer: PreTrainedTokenizerBase | None,
+        encoders: Encoders,
+        is_main: bool,
+    ) -> VideoGenerationPipeline:
+        """What samples with the model, and is exported.
+
+        Args:
+            is_main: the other processes neither sample nor export, so their encoders may go.
+        """
+        generation = self.recipe.generation
+        return VideoGenerationPipeline(
+            model.transformer,
+            build_scheduler(model.config),
+            processor,
+            tokenizer,
+            text_encoder=encoders.text_encoder if is_main else None,
+            vae=encoders.autoencoder if is_main else None,
+            num_inference_steps=generation.num_inference_steps,
+            guidance_scale=generation.guidance_scale,
+            frame_rate=generation.frame_rate,
+            **(self.components() if is_main else {}),
+        )
+
+    def before_training(self, pipeline: VideoGenerationPipeline, *, samples: "Samples", folder: RunFolder) -> None:
+        """Called once a fresh training is about to begin, on the main process."""
+
+    def export(
+        self, folder: RunFolder, pipeline: VideoGenerationPipeline, *, samples: "Samples", precision: str
+    ) -> None:
+        """Write the pipeline with the weights it holds now, its reference output and its sample videos."""
+        export_run(
+            folder,
+            pipeline,
+            prompts=samples.prompts,
+            seed=self.recipe.seed,
+            batch_size=self.recipe.generation.batch_size,
+            precision=precision,
+            given=samples.given,
+            texts=samples.texts,
+        )
 
     def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:  # noqa: ARG002 - for other tasks
         """What is sampled while training and shown in the card."""
@@ -114,9 +175,3 @@ class TextToVideo:
     def write_card(self, folder: RunFolder) -> None:
         """Write `README.md`."""
         write_run_card(folder, self.recipe)
-
-
-def collator(processor: VideoProcessor, tokenizer: PreTrainedTokenizerBase | None) -> EncodedCaptions:
-    """Of training and validation batches."""
-    max_length = None if tokenizer is None else tokenizer.model_max_length
-    return EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=max_length))

@@ -19,7 +19,6 @@ from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.step_cost import StepCost, measure_steps
 from heygen_hf.tasks.text_to_video.bare import build_trainer
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
-from heygen_hf.tasks.text_to_video.encoders import load_encoders
 from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.training import VideoGenerationTrainer
 
@@ -102,7 +101,7 @@ def _trainer(
     encoded = training_data(
         recipe,
         data,
-        load_encoders(recipe.model),
+        parts.load_encoders(),
         processor=processor,
         tokenizer=tokenizer,
         device=arguments.device,

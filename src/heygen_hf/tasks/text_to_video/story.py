@@ -12,7 +12,6 @@ from typing import Any
 
 from transformers.trainer_utils import set_seed
 
-from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.generation import sample_grid_writer
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
@@ -21,8 +20,6 @@ from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_j
 from heygen_hf.tasks.text_to_video.bare import build_trainer
 from heygen_hf.tasks.text_to_video.card import run_facts
 from heygen_hf.tasks.text_to_video.encoded_data import training_data
-from heygen_hf.tasks.text_to_video.encoders import load_encoders
-from heygen_hf.tasks.text_to_video.export import export_run
 from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.tasks.text_to_video.resume import is_finished
 from heygen_hf.training import JsonLinesLog
@@ -65,7 +62,7 @@ def run(
     parts.check_data(data)
     with arguments.main_process_first(desc="building the tokenizer"):
         tokenizer = parts.build_tokenizer(data)
-    encoders = load_encoders(recipe.model)
+    encoders = parts.load_encoders()
     encoded = training_data(
         recipe,
         data,
@@ -83,19 +80,8 @@ def run(
     if arguments.should_save:
         # Only now: a recipe that cannot work must not claim the folder.
         write_text(folder.recipe, resolved_yaml(parts.with_defaults(recipe)))
-    generation = recipe.generation
-    pipeline = VideoGenerationPipeline(
-        model.transformer,
-        build_scheduler(model.config),
-        processor,
-        tokenizer,
-        # The other processes neither sample nor export: theirs may go.
-        text_encoder=encoders.text_encoder if arguments.should_save else None,
-        vae=encoders.autoencoder if arguments.should_save else None,
-        num_inference_steps=generation.num_inference_steps,
-        guidance_scale=generation.guidance_scale,
-        frame_rate=generation.frame_rate,
-        **(parts.components() if arguments.should_save else {}),
+    pipeline = parts.build_pipeline(
+        model, processor=processor, tokenizer=tokenizer, encoders=encoders, is_main=arguments.should_save
     )
     del encoders
 
@@ -118,6 +104,8 @@ def run(
             given=samples.given,
         ),
     )
+    if arguments.should_save and checkpoint is None:
+        parts.before_training(pipeline, samples=samples, folder=folder)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     training_seconds = time.perf_counter() - started
@@ -131,16 +119,7 @@ def run(
     # 4. Export of the averaged weights.
     folder.drop_results()
     with trainer.ema_weights():
-        export_run(
-            folder,
-            pipeline,
-            prompts=samples.prompts,
-            seed=recipe.seed,
-            batch_size=generation.batch_size,
-            precision=arguments.precision,
-            given=samples.given,
-            texts=samples.texts,
-        )
+        parts.export(folder, pipeline, samples=samples, precision=arguments.precision)
     write_json(folder.facts, facts)
 
     # 5. Evaluation.

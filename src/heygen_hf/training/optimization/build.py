@@ -13,6 +13,11 @@ def build_optimizer(model: nn.Module, args: OptimizationArguments) -> torch.opti
     if args.optimizer != "muon":
         return None
     matrices, others = split_for_muon(model)
+    if not matrices or not others:
+        raise ValueError(
+            "optimizer=muon is for whole transformers, and of this model only "
+            f"{'matrices of blocks' if matrices else 'weights outside of blocks'} are trained: take optimizer=adamw"
+        )
     return MuonWithAdamW(
         matrices,
         others,

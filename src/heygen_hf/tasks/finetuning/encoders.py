@@ -1,0 +1,103 @@
+"""A family's encoders as the clips' caches call them; its own pipeline encodes captions and first frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from heygen_hf.data.cache.encoding_key import hash_weights
+from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.pipelines.latents import known_normalization
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.text_to_video.encoders import EncodeFrames, Encoders, hash_tokenizer, options_of
+
+_TEXT_ENCODERS = ("text_encoder", "text_encoder_2", "text_encoder_3")
+_TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3")
+
+
+@dataclass(frozen=True)
+class FamilyEncoders(Encoders):
+    """See [`Encoders`]; `text_encoder` holds all of those that the family has."""
+
+    family: GeneratorFamily | None = None
+
+    def encode_frames(self, processor: VideoProcessor, *, with_spread: bool) -> EncodeFrames:
+        assert self.family is not None
+        assert self.autoencoder is not None
+        if not self.family.takes_first_frame:
+            return super().encode_frames(processor, with_spread=with_spread)
+        return EncodeFramesAndFirst(self.autoencoder, processor, family=self.family, with_spread=with_spread)
+
+    def encode_captions(self, tokenizer: PreTrainedTokenizerBase) -> "EncodePrompts":  # noqa: ARG002 - the family's own
+        assert self.family is not None
+        return EncodePrompts(self.family)
+
+    def without_text_encoder(self) -> "FamilyEncoders":
+        return replace(self, text_encoder=None)
+
+    def frame_settings(self) -> dict[str, Any]:
+        assert self.family is not None
+        settings = super().frame_settings()
+        if not self.family.takes_first_frame:
+            return settings
+        # First frames are cached normalised, and read by another encoder too.
+        known = known_normalization(self.autoencoder, self.family.latent_channels)
+        settings["first_frame"] = {"normalization": None if known is None else [value.tolist() for value in known]}
+        images = getattr(self.family.pipeline, "image_encoder", None)
+        if images is not None:
+            settings["first_frame"]["image_encoder"] = hash_weights(images).hex()
+        return settings
+
+    def caption_settings(self, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:  # noqa: ARG002 - the family's own
+        assert self.family is not None
+        pipe = self.family.pipeline
+        encoders = [getattr(pipe, name, None) for name in _TEXT_ENCODERS]
+        tokenizers = [getattr(pipe, name, None) for name in _TOKENIZERS]
+        return {
+            "family": self.family.name,
+            "encoders": [options_of(encoder) for encoder in encoders if encoder is not None],
+            "tokenizers": [hash_tokenizer(one) for one in tokenizers if one is not None],
+            **self.family.prompt_settings(),
+        }
+
+
+def family_encoders(family: GeneratorFamily, *, geometry: Any) -> FamilyEncoders:
+    """The encoders of a family's pipeline."""
+    pipe = family.pipeline
+    texts = [getattr(pipe, name, None) for name in _TEXT_ENCODERS]
+    return FamilyEncoders(pipe.vae, nn.ModuleList([text for text in texts if text is not None]), geometry, family)
+
+
+class EncodePrompts:
+    """Captions as the family's own pipeline encodes them."""
+
+    def __init__(self, family: GeneratorFamily) -> None:
+        self.family = family
+
+    def __call__(self, texts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        return self.family.encode_prompts(texts)
+
+
+class EncodeFramesAndFirst(EncodeFrames):
+    """Latents of clips, and beside them what the family is told of the first frame."""
+
+    def __init__(self, *args: Any, family: GeneratorFamily, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.family = family
+
+    @torch.no_grad()
+    def __call__(self, items: Sequence[Mapping[str, Any]]) -> list[dict[str, torch.Tensor]]:
+        encoded = super().__call__(items)
+        like = next(self.autoencoder.parameters())
+        images = getattr(self.family.pipeline, "image_encoder", None)
+        if images is not None:
+            images.to(like.device)
+        for item, found in zip(items, encoded, strict=True):
+            frames = item["frames"]
+            first = self.processor.normalize(frames[:1].to(like.device))
+            told = self.family.encode_first_frames(first, num_frames=len(frames))
+            found.update({name: value[0] for name, value in told.items()})
+        return encoded

@@ -1,0 +1,86 @@
+"""The generator that a fine-tuning recipe trains, and whether its sizes fit."""
+
+import json
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from heygen_hf.data.buckets import Bucket
+from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedGeneratorConfig, PretrainedVideoGenerator
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
+from heygen_hf.tasks.finetuning.adapters import add_adapter
+from heygen_hf.tasks.finetuning.base_pipeline import INDEX, BasePipeline
+from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, check_frames
+
+
+def described_family(base: BasePipeline) -> GeneratorFamily:
+    """The family of a pipeline by its configurations alone, before any weights are loaded."""
+    index = json.loads((base.folder / INDEX).read_text(encoding="utf-8"))
+    config = base.folder / "transformer" / "config.json"
+    if not config.is_file():
+        raise ValueError(f"model.pretrained={base.name} has no transformer (no transformer/config.json)")
+    values = json.loads(config.read_text(encoding="utf-8"))
+    transformer = SimpleNamespace(config=SimpleNamespace(**_with_class_defaults(index["transformer"][1], values)))
+    return base.family(SimpleNamespace(config=index, transformer=transformer))
+
+
+def _with_class_defaults(class_name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    import inspect
+
+    import diffusers
+
+    parameters = inspect.signature(getattr(diffusers, class_name).__init__).parameters
+    defaults = {name: one.default for name, one in parameters.items() if one.default is not one.empty}
+    return {**defaults, **values}
+
+
+def check_clip_size(
+    base: BasePipeline, geometry: LatentGeometry, size: Bucket, *, patch_size: tuple[int, int, int], where: str
+) -> None:
+    """Refuse a size that the autoencoder or the patch does not divide.
+
+    Raises:
+        ValueError: names the nearest sizes that work.
+    """
+    geometry.latent_bucket(size, patch_size=patch_size, where=where)
+    check_frames(str(base.folder), geometry, num_frames=size.num_frames, where=where)
+
+
+def build_generator(
+    family: GeneratorFamily,
+    base: BasePipeline,
+    section: Mapping[str, Any],
+    *,
+    peft: AdapterSection | None,
+    processor: VideoProcessor,
+    geometry: LatentGeometry,
+) -> PretrainedVideoGenerator:
+    """The family's transformer, ready to train: with an adapter, or whole.
+
+    Raises:
+        ValueError: the adapter does not fit it.
+    """
+    config = PretrainedGeneratorConfig(
+        family=family.name,
+        base=base.name,
+        base_revision=base.revision,
+        num_channels=geometry.channels,
+        patch_size=family.patch_size,
+        temporal_compression=geometry.temporal_compression,
+        spatial_compression=geometry.spatial_compression,
+        condition_dropout=section.get("condition_dropout") or 0.0,
+    )
+    latents = geometry.latent_bucket(Bucket(processor.num_frames, processor.height, processor.width))
+    tokens = config.count_tokens(latents.num_frames, latents.height, latents.width)
+    empty = family.encode_prompts([""])[0] if config.condition_dropout else None
+    if peft is None:
+        family.pipeline.transformer.requires_grad_(True)
+    else:
+        add_adapter(family, peft)
+    return PretrainedVideoGenerator(
+        family,
+        config,
+        objective=family.objective(tokens=tokens, timestep_shift=section.get("timestep_shift")),
+        empty_caption=empty,
+    )

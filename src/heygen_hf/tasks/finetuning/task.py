@@ -1,0 +1,204 @@
+"""What fine-tuning a published generator does differently from training one's own; the story is the same."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property, partial
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from heygen_hf.data import VideoTextCollator
+from heygen_hf.data.buckets import Bucket
+from heygen_hf.hub import write_sample_strips
+from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedVideoGenerator
+from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
+from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.clip_data import PreparedData
+from heygen_hf.tasks.clip_data.sizes import bucket_set
+from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
+from heygen_hf.tasks.finetuning.card import write_finetuning_card
+from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
+from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
+from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
+from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, described_family
+from heygen_hf.tasks.finetuning.recipe import with_defaults
+from heygen_hf.tasks.recipe import Recipe
+from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
+from heygen_hf.tasks.text_to_video.bare import BareVideoTraining
+from heygen_hf.tasks.text_to_video.cache import cache as cache_video
+from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, latent_geometry
+from heygen_hf.tasks.text_to_video.model import check_cacheable
+from heygen_hf.tasks.text_to_video.parts import Samples, TextToVideo
+from heygen_hf.tasks.text_to_video.plan import plan as plan_video
+from heygen_hf.tasks.text_to_video.story import run as run_video
+from heygen_hf.training import FinetuningTrainingArguments
+
+
+class Finetuning(TextToVideo):
+    """A published pipeline of diffusers, its transformer trained whole or with an adapter."""
+
+    arguments_class = FinetuningTrainingArguments
+
+    @cached_property
+    def base(self) -> BasePipeline:
+        """The pipeline that is fine-tuned."""
+        return find_base(self.recipe.model)
+
+    @cached_property
+    def geometry(self) -> LatentGeometry:
+        """Of its autoencoder."""
+        return latent_geometry(str(self.base.folder))
+
+    @cached_property
+    def family(self) -> GeneratorFamily:
+        """The pipeline's parts, loaded when they are first asked for."""
+        family = load_family(self.base, self.recipe.model, adapts=self.recipe.peft is not None)
+        if hasattr(family, "frame_rate"):
+            family.frame_rate = self.recipe.generation.frame_rate
+        return family
+
+    def check(self) -> None:
+        described = described_family(self.base)
+        check_cacheable(self.recipe)
+        if self.recipe.training.get("given_frames") and not described.takes_frame_timesteps:
+            raise ValueError(
+                f"training.given_frames needs a timestep for each frame, which {described.name} has not: leave it out"
+            )
+        if self.recipe.model.get("quantization") is not None and getattr(self.recipe.peft, "merge", False):
+            raise ValueError(
+                "peft.merge=true adds the update to the weights, and few bits do not hold it: set it false"
+            )
+        processor = self.recipe.processor
+        sizes = {"processor": Bucket(processor.num_frames, processor.height, processor.width)}
+        if self.recipe.data.buckets is not None or self.recipe.data.bucket_resolutions is not None:
+            buckets = bucket_set(self.recipe.data, VideoProcessor(**asdict(processor))).buckets
+            sizes |= {f"the bucket {bucket} in data:": bucket for bucket in buckets}
+        for where, size in sizes.items():
+            check_clip_size(self.base, self.geometry, size, patch_size=described.patch_size, where=where)
+
+    def with_defaults(self, recipe: Recipe) -> Recipe:
+        return with_defaults(recipe)
+
+    def evaluates(self) -> bool:
+        return False
+
+    def build_tokenizer(self, data: PreparedData) -> PreTrainedTokenizerBase | None:  # noqa: ARG002 - the pipeline's
+        return self.family.pipeline.tokenizer
+
+    def load_encoders(self) -> FamilyEncoders:
+        return family_encoders(self.family, geometry=self.geometry)
+
+    def build_collator(
+        self,
+        *,
+        processor: VideoProcessor,
+        tokenizer: PreTrainedTokenizerBase | None,  # noqa: ARG002 - captions are encoded
+    ) -> EncodedClipCollator:
+        return EncodedClipCollator(VideoTextCollator(processor))
+
+    def build_model(
+        self,
+        *,
+        processor: VideoProcessor,
+        tokenizer: PreTrainedTokenizerBase | None,  # noqa: ARG002 - the pipeline's
+    ) -> PretrainedVideoGenerator:
+        return build_generator(
+            self.family,
+            self.base,
+            self.recipe.model,
+            peft=self.recipe.peft,
+            processor=processor,
+            geometry=self.geometry,
+        )
+
+    def build_pipeline(self, model: Any, *, processor: VideoProcessor, **_: Any) -> PretrainedGeneratorPipeline:  # noqa: ARG002
+        generation = self.recipe.generation
+        return PretrainedGeneratorPipeline(
+            self.family,
+            SamplingDefaults(
+                num_frames=processor.num_frames,
+                height=processor.height,
+                width=processor.width,
+                num_inference_steps=generation.num_inference_steps,
+                guidance_scale=generation.guidance_scale,
+                frame_rate=generation.frame_rate,
+            ),
+        )
+
+    def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:
+        found = super().samples(data, processor=processor)
+        if not self.family.takes_first_frame:
+            return found
+        clips = data.test
+        rows = [i * len(clips) // len(found.texts) for i in range(len(found.texts))]
+        images = [item["frames"][0].float() / 255 for item in clips.fetch(rows, epoch=0)]
+        texts = [clips.texts[row] for row in rows]
+        usage = f"--prompt {texts[0]!r} --image face.png"
+        return Samples(texts, texts, usage=usage, given={"image": _stacked(images)})
+
+    def before_training(self, pipeline: Any, *, samples: Samples, folder: RunFolder) -> None:
+        """What the base makes of the sample prompts, to be set beside what it makes afterwards."""
+        self._write_samples(pipeline, folder, samples, name="before", precision=self._precision)
+
+    def export(self, folder: RunFolder, pipeline: Any, *, samples: Samples, precision: str) -> None:
+        after = self._write_samples(pipeline, folder, samples, name="after", precision=precision)
+        write_sample_strips(folder.samples / "samples.png", list(after), list(samples.texts))
+        assert samples.prompts is not None
+        export_finetuned(
+            folder,
+            pipeline,
+            base=self.base,
+            peft=self.recipe.peft,
+            prompts=samples.prompts,
+            seed=self.recipe.seed,
+            given=samples.given,
+        )
+
+    @property
+    def _precision(self) -> str:
+        return self.recipe.training.get("precision", "auto")
+
+    def _write_samples(self, pipeline: Any, folder: RunFolder, samples: Samples, *, name: str, precision: str) -> Any:
+        assert samples.prompts is not None
+        return write_samples(
+            folder.samples,
+            pipeline,
+            samples.prompts,
+            name=name,
+            seed=self.recipe.seed,
+            batch_size=self.recipe.generation.batch_size,
+            precision=precision,
+            given=samples.given,
+        )
+
+    def write_card(self, folder: RunFolder) -> None:
+        write_finetuning_card(folder, self.recipe, base=self.base)
+
+
+def _stacked(images: Sequence[Any]) -> Any:
+    import torch
+
+    return torch.stack(list(images))
+
+
+def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:
+    """Train what the recipe says; the arguments are those of `text_to_video.run`."""
+    return run_video(recipe, resume=resume, overwrite=overwrite, command=command, task=Finetuning)
+
+
+def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
+    """The plan of a recipe, see `text_to_video.plan`."""
+    return plan_video(recipe, measure=measure, task=Finetuning)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse a recipe whose model or sizes cannot be."""
+    Finetuning(recipe).check()
+
+
+def bare_training(recipe: Recipe) -> BareVideoTraining:
+    """Data and trainer alone, see `BareTraining`."""
+    return BareVideoTraining(recipe, task=Finetuning)
+
+
+cache = partial(cache_video, task=Finetuning)
