@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from heygen_hf.cli.data import data_app
+from heygen_hf.cli.demo import demo
 from heygen_hf.cli.distill import distill
 from heygen_hf.cli.doctor import doctor
 from heygen_hf.cli.evaluate import evaluate
@@ -65,6 +66,7 @@ app.command()(distill)
 app.command()(generate)
 app.command()(evaluate)
 app.command()(publish)
+app.command()(demo)
 
 # What a user can put right. Anything else is a bug and keeps its traceback.
 _USER_ERRORS = (

@@ -6,6 +6,7 @@ import secrets
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,9 @@ class _Maker:
         except Exception as error:  # a bug, or no memory left: the log has it whole, the visitor a line
             traceback.print_exc(file=sys.stderr)
             return None, None, _one_line(error, f"the video could not be made ({type(error).__name__})")
-        model = {"model": self._facts.model, "revision": self._facts.revision, **self._facts.recorded}
-        made.settings.update({name: value for name, value in model.items() if value is not None})
+        about = {"model": self._facts.model, "revision": self._facts.revision, **self._facts.recorded}
+        about = {name: value for name, value in about.items() if value is not None}
+        made = replace(made, settings=about | made.settings)
         for earlier in Path(self._folder.name).iterdir():  # Gradio has its own copies of them
             earlier.unlink()
         file = made.write(Path(self._folder.name) / f"{_file_stem(request)}.mp4")
@@ -123,7 +125,9 @@ def _fields(pipeline: Any, inputs: ModelInputs, facts: PageFacts) -> dict[str, A
             if inputs.last_image:
                 fields["last_image"] = picture_field(label="Last frame", height=200)
     if inputs.audio:
-        fields["audio"] = gr.Audio(label="Speech", type="filepath", sources=["upload", "microphone"], elem_id="audio")
+        fields["audio"] = gr.Audio(
+            label="Speech", type="filepath", sources=["upload", "microphone"], elem_id="audio", buttons=[]
+        )
     if inputs.video:
         with gr.Accordion("Go on from a video", open=False):
             fields["video"] = gr.Video(label="Video", sources=["upload"], height=200)
@@ -133,7 +137,7 @@ def _fields(pipeline: Any, inputs: ModelInputs, facts: PageFacts) -> dict[str, A
         fields["seed"] = gr.Number(
             0, label="Seed", precision=0, minimum=0, maximum=LARGEST_SEED, elem_id="seed", scale=3, min_width=120
         )
-        gr.Button("Another seed", scale=1, min_width=120).click(
+        gr.Button("Another seed", size="sm", scale=1, min_width=120).click(
             lambda: secrets.randbelow(2**31), outputs=fields["seed"], queue=False, api_visibility="private"
         )
     with gr.Accordion("Settings", open=False):

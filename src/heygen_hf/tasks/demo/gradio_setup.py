@@ -51,13 +51,8 @@ def launch_options() -> dict[str, Any]:
 
 
 def picture_field(**options: Any) -> Any:
-    """An upload that is handed on as the file it is: Gradio's own would encode most pictures anew, and lossily."""
-    gr = load_gradio()
-
-    class PictureFile(gr.Image):  # type: ignore[misc, name-defined]
-        is_template = True
-
-        def preprocess(self, payload: Any) -> str | None:
-            return None if payload is None else payload.path
-
-    return PictureFile(format="png", type="filepath", sources=["upload", "clipboard"], **options)
+    """An upload that is handed on as the file it is: Gradio would encode most pictures anew, and lossily."""
+    field = load_gradio().Image(format="png", type="filepath", sources=["upload", "clipboard"], **options)
+    # on the field itself: for a class of one's own Gradio writes a file beside the module
+    field.preprocess = lambda payload: None if payload is None else payload.path
+    return field

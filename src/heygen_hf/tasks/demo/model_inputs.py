@@ -90,8 +90,7 @@ class ModelInputs:
         """What goes in and comes out, as in "text to video"."""
         named = {"text": self.caption, "class": bool(self.classes), "speech": self.audio}
         given = [name for name, taken in named.items() if taken]
-        given += ["image"] if self.image and not self.video else []
-        given += ["image or video"] if self.image and self.video else []
+        given = (["image"] if self.image else []) + given
         words = " and ".join(given) or "noise"
         return f"{words[0].upper()}{words[1:]} to video"
 

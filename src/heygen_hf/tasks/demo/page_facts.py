@@ -1,7 +1,7 @@
 """What a page says about its model, beside what the model says itself."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,15 @@ class PageFacts:
     examples: tuple[PageExample, ...] = ()
     max_seconds: float = 20.0
     recorded: dict[str, Any] = field(default_factory=dict)
+
+    def relative_to(self, folder: Path | None, name: str) -> "PageFacts":
+        """With the files of examples named from a folder `name` in which they lie, in place of `folder`."""
+
+        def moved(file: str | None) -> str | None:
+            return None if file is None or folder is None else f"{name}/{Path(file).relative_to(folder).as_posix()}"
+
+        examples = [replace(one, image=moved(one.image), audio=moved(one.audio)) for one in self.examples]
+        return replace(self, examples=tuple(examples))
 
     def save(self, path: Path) -> None:
         """As JSON."""
