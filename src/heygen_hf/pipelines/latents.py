@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 _SMALLEST_STD = 1e-6  # a channel that never changes stays as it is
+# Decoded as `latents * std / scaling_factor + mean` by their own pipelines; all others use either.
+_SCALED_BESIDE_THEIR_SPREAD = ("AutoencoderKLMochi", "AutoencoderKLLTXVideo")
 
 
 def known_normalization(vae: Any, num_channels: int) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -28,9 +30,10 @@ def known_normalization(vae: Any, num_channels: int) -> tuple[torch.Tensor, torc
             value = buffers[name]
         if value is not None and torch.as_tensor(value).shape == (num_channels,):
             found.append(torch.as_tensor(value, dtype=torch.float32, device="cpu"))
-    if len(found) == 2:
-        return found[0], found[1]
     shift, scaling = getattr(vae.config, "shift_factor", None), getattr(vae.config, "scaling_factor", None)
+    if len(found) == 2:
+        beside = type(vae).__name__ in _SCALED_BESIDE_THEIR_SPREAD
+        return found[0], found[1] / (scaling or 1.0) if beside else found[1]
     if shift is None and scaling in (None, 1.0):
         return None
     return torch.full((num_channels,), shift or 0.0), torch.full((num_channels,), 1.0 / (scaling or 1.0))
@@ -55,7 +58,9 @@ def record_normalization(vae: Any, mean: torch.Tensor, std: torch.Tensor) -> Non
         buffers["latents_std"].copy_(std)
         return
     vae.register_to_config(latents_mean=mean.tolist(), latents_std=std.tolist())
-    if vae.config.get("scaling_factor") is not None:
+    if type(vae).__name__ in _SCALED_BESIDE_THEIR_SPREAD:
+        vae.register_to_config(scaling_factor=1.0)
+    elif vae.config.get("scaling_factor") is not None:
         spread = (std.square() + (mean - mean.mean()).square()).mean().sqrt().item()
         shift = {"shift_factor": mean.mean().item()} if "shift_factor" in vae.config else {}
         vae.register_to_config(scaling_factor=1 / max(spread, _SMALLEST_STD), **shift)

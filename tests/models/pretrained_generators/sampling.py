@@ -52,6 +52,7 @@ class Run:
         *,
         steps: int = 2,
         family: GeneratorFamily | None = None,
+        keep: list[torch.Tensor] | None = None,
         **options: Any,
     ) -> None:
         self.pipeline, self.name, self.family = pipeline, name, family or family_around(pipeline)
@@ -62,7 +63,8 @@ class Run:
             first = torch.randn(self.shape, generator=torch.Generator().manual_seed(0))
         self.inputs: list[dict[str, Any]] = []
         self.outputs: list[torch.Tensor] = []
-        self.noisy = [first]
+        self.noisy = [] if keep is None else keep
+        self.noisy.append(first)
         hooks = [
             pipeline.transformer.register_forward_pre_hook(self._keep_inputs, with_kwargs=True),
             pipeline.transformer.register_forward_hook(lambda _, __, output: self.outputs.append(output[0])),
