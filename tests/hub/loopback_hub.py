@@ -6,6 +6,7 @@ It can be told to fail: `hub.fail("POST", r"/commit/", status=500, times=2)`, or
 import base64
 import fnmatch
 import hashlib
+import io
 import json
 import re
 import threading
@@ -46,6 +47,7 @@ class Fault:
     status: int | None
     times: int
     message: str
+    after: bool
 
 
 class LoopbackHub:
@@ -83,12 +85,24 @@ class LoopbackHub:
         self.server.shutdown()
         self.server.server_close()
 
-    def fail(self, method: str, path: str, *, status: int | None, times: int = 1, message: str = "planted") -> None:
-        """Answer the next `times` requests that fit with `status`; None closes the connection without an answer."""
-        self.faults.append(Fault(method, re.compile(path), status, times, message))
+    def fail(
+        self,
+        method: str,
+        path: str,
+        *,
+        status: int | None,
+        times: int = 1,
+        message: str = "planted",
+        after: bool = False,
+    ) -> None:
+        """Answer the next `times` requests that fit with `status`; None closes the connection without an answer.
+
+        With `after`, what was asked for is done before.
+        """
+        self.faults.append(Fault(method, re.compile(path), status, times, message, after))
 
     def files(self, repo_id: str, revision: str = "main") -> dict[str, bytes]:
-        """What a revision holds."""
+        """What a revision holds; a data set is `datasets/user/name`."""
         repo = self.repos[repo_id]
         return repo.commits[repo.refs.get(revision, revision)]
 
@@ -126,18 +140,27 @@ class _Handler(BaseHTTPRequestHandler):
                 fault.times -= 1
             if self.owner.before is not None:
                 self.owner.before(method, path)
+        if fault is not None and fault.after:
+            self._answer(method, path, body, out=io.BytesIO())
         if fault is not None and fault.status is None:
             self.close_connection = True
             self.connection.close()
             return
         if fault is not None:
             return self._json({"error": fault.message}, status=fault.status or 500)
-        for kind, pattern, answer in _ROUTES:
-            match = re.fullmatch(pattern, path)
-            if match and method in kind.split():
-                with self.owner.lock:
-                    return answer(self, body, **match.groupdict())
-        self._json({"error": f"no such address: {method} {path}"}, status=404)
+        self._answer(method, path, body, out=self.wfile)
+
+    def _answer(self, method: str, path: str, body: bytes, *, out: Any) -> None:
+        kept, self.wfile = self.wfile, out
+        try:
+            for kind, pattern, answer in _ROUTES:
+                match = re.fullmatch(pattern, path)
+                if match and method in kind.split():
+                    with self.owner.lock:
+                        return answer(self, body, **match.groupdict())
+            self._json({"error": f"no such address: {method} {path}"}, status=404)
+        finally:
+            self.wfile = kept
 
     def _chunks(self) -> bytes:
         found = b""
@@ -164,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the token may; the answer that it may not is sent here."""
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._json({"error": "Invalid username or password."}, status=401)
-        elif repo_id.split("/")[0] not in self.owner.users:
+        elif repo_id.removeprefix("datasets/").split("/")[0] not in self.owner.users:
             self._json({"error": "You don't have the rights to write under this namespace"}, status=403)
         else:
             return True
@@ -187,6 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
     def create(self, body: bytes) -> None:
         wanted = json.loads(body)
         repo_id = f"{wanted.get('organization') or 'someone'}/{wanted['name']}"
+        if wanted.get("type") == "dataset":
+            repo_id = f"datasets/{repo_id}"
         if not self._may_write(repo_id):
             return
         if repo_id in self.owner.repos:
@@ -286,14 +311,34 @@ class _Handler(BaseHTTPRequestHandler):
         if not (found := self._found(repo, revision)):
             return
         held, sha = found
+        inside = {
+            path: data for path, data in held.commits[sha].items() if path.startswith(f"{folder}/" if folder else "")
+        }
+        if folder and not inside:
+            return self._json({"error": "Entry not found"}, status=404, headers={"X-Error-Code": "EntryNotFound"})
+        entries, folders = [], set()
+        for path, data in sorted(inside.items()):
+            below = path.removeprefix(f"{folder}/" if folder else "").split("/")[:-1]
+            for depth in range(1, len(below) + 1):
+                folders.add("/".join([*([folder] if folder else []), *below[:depth]]))
+            if not below or self.query.get("recursive", ["false"])[0].lower() == "true":
+                entries.append(_entry(path, data))
+        if self.query.get("recursive", ["false"])[0].lower() != "true":
+            folders = {name for name in folders if "/" not in name.removeprefix(f"{folder}/" if folder else "")}
+        entries += [{"type": "directory", "path": name, "oid": "0" * 40, "size": 0} for name in sorted(folders)]
+        self._json(entries)
+
+    def paths_info(self, body: bytes, repo: str, revision: str) -> None:
+        if not (found := self._found(repo, revision)):
+            return
+        held, sha = found
+        wanted = json.loads(body)["paths"] if body.startswith(b"{") else parse_qs(body.decode()).get("paths", [])
         entries = []
-        for path, data in sorted(held.commits[sha].items()):
-            if not path.startswith(f"{folder}/" if folder else ""):
-                continue
-            entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": _oid(data, False)}
-            if any(fnmatch.fnmatch(path, pattern) for pattern in LFS_PATTERNS):
-                entry["lfs"] = {"oid": _oid(data, True), "size": len(data), "pointerSize": 130}
-            entries.append(entry)
+        for path in wanted:
+            if path in held.commits[sha]:
+                entries.append(_entry(path, held.commits[sha][path]))
+            elif any(name.startswith(f"{path}/") for name in held.commits[sha]):
+                entries.append({"type": "directory", "path": path, "oid": "0" * 40, "size": 0})
         self._json(entries)
 
     def list_refs(self, body: bytes, repo: str) -> None:
@@ -341,6 +386,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._bytes(data, headers={"ETag": etag, **linked, **commit})
 
 
+def _entry(path: str, data: bytes) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": "file", "path": path, "size": len(data), "oid": _oid(data, False)}
+    if any(fnmatch.fnmatch(path, pattern) for pattern in LFS_PATTERNS):
+        entry["lfs"] = {"oid": _oid(data, True), "size": len(data), "pointerSize": 130}
+    return entry
+
+
 def _oid(data: bytes, is_large: bool) -> str:
     """As git names a blob, and LFS an object."""
     return hashlib.sha256(data).hexdigest() if is_large else hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
@@ -350,21 +402,35 @@ def _tags(repo: Repo) -> set[str]:
     return repo.__dict__.setdefault("tags", set())
 
 
-_REPO = r"(?P<repo>[^/]+/[^/]+)"
+_REPO = r"(?P<repo>(?:datasets/)?[^/]+/[^/]+)"
+# Of models the name follows `/api/models/`, of data sets `/api/`: there the repository is `datasets/user/name`.
+_API = r"/api/(?:models/(?P<repo>[^/]+/[^/]+)|(?P<dataset>datasets/[^/]+/[^/]+))"
+_REVISION = r"(?P<revision>refs/pr/\d+|[^/]+)"
+
+
+def _of_api(answer: Callable[..., None]) -> Callable[..., None]:
+    def named(handler: _Handler, body: bytes, *, repo: str | None, dataset: str | None, **parts: str) -> None:
+        parts = {name: value for name, value in parts.items() if value is not None}
+        answer(handler, body, repo=repo or dataset, **parts)
+
+    return named
+
+
 _ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("POST", r"/api/repos/create", _Handler.create),
     ("POST", r"/api/validate-yaml", _Handler.validate_yaml),
     ("GET", r"/api/whoami-v2", _Handler.whoami),
-    ("POST", rf"/api/models/{_REPO}/preupload/(?P<revision>.+)", _Handler.preupload),
     ("POST", rf"/{_REPO}\.git/info/lfs/objects/batch", _Handler.lfs_batch),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]+)", _Handler.lfs_put),
     ("POST", r"/lfs/(?P<oid>[0-9a-f]+)/verify", _Handler.lfs_verify),
-    ("POST", rf"/api/models/{_REPO}/commit/(?P<revision>.+)", _Handler.commit),
-    ("GET", rf"/api/models/{_REPO}/refs", _Handler.list_refs),
-    ("GET", rf"/api/models/{_REPO}/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?", _Handler.tree),
-    ("GET", rf"/api/models/{_REPO}/revision/(?P<revision>.+)", _Handler.info),
-    ("GET", rf"/api/models/{_REPO}", _Handler.info),
-    ("POST", rf"/api/models/{_REPO}/branch/(?P<name>.+)", _Handler.make_branch),
-    ("POST", rf"/api/models/{_REPO}/tag/(?P<revision>.+)", _Handler.make_tag),
-    ("GET HEAD", rf"/{_REPO}/resolve/(?P<revision>refs/pr/\d+|[^/]+)/(?P<path>.+)", _Handler.resolve),
+    ("POST", rf"{_API}/preupload/(?P<revision>.+)", _of_api(_Handler.preupload)),
+    ("POST", rf"{_API}/commit/(?P<revision>.+)", _of_api(_Handler.commit)),
+    ("POST", rf"{_API}/paths-info/(?P<revision>.+)", _of_api(_Handler.paths_info)),
+    ("GET", rf"{_API}/refs", _of_api(_Handler.list_refs)),
+    ("GET", rf"{_API}/tree/{_REVISION}(?:/(?P<folder>.+))?", _of_api(_Handler.tree)),
+    ("GET", rf"{_API}/revision/(?P<revision>.+)", _of_api(_Handler.info)),
+    ("GET", _API, _of_api(_Handler.info)),
+    ("POST", rf"{_API}/branch/(?P<name>.+)", _of_api(_Handler.make_branch)),
+    ("POST", rf"{_API}/tag/(?P<revision>.+)", _of_api(_Handler.make_tag)),
+    ("GET HEAD", rf"/{_REPO}/resolve/{_REVISION}/(?P<path>.+)", _Handler.resolve),
 ]

@@ -198,5 +198,5 @@ def test_what_the_hub_holds_is_compared_with_what_was_checked(hub: LoopbackHub, 
             files["README.md"] = b"other"
 
     hub.before = corrupt
-    with pytest.raises(PushError, match=r"is not what was checked: README\.md differs"):
+    with pytest.raises(PushError, match=r"is published and not what was checked: README\.md differs"):
         push()

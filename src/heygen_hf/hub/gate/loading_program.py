@@ -1,12 +1,8 @@
-"""Run by path in a process of its own: loads a repository in every promised way and compares what it makes.
+"""What the isolated process does with a model: load it in every promised way and compare what it makes.
 
-It imports nothing of this package at its top: the first half of it runs where the package cannot be imported.
-
-    python loading_program.py JOB.json
+It imports nothing of this package at its top: it runs where the package cannot be imported, too.
 """
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,36 +12,12 @@ PACKAGE = "heygen_hf"
 ABOUT_THE_REFERENCE = {
     *("prompt", "seed", "num_inference_steps", "guidance_scale", "output_type", "dtype", "files", "device", "compiled"),
 }
-
-
 OF_COMPILED_BLOCKS = 1e-4
 
 
-class _Absent:
-    """A finder that has not got the package, wherever it is installed."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name.partition(".")[0] == PACKAGE:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-
-def main(job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every way that the job names, in its order: those without the package first.
-
-    Returns:
-        `way` and `problem` (None where it went well) of each.
-    """
-    sys.path[:] = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
-    check = Check(job)
-    found = []
-    absent = _Absent()
-    sys.meta_path.insert(0, absent)  # type: ignore[arg-type]
-    for name in job["without"]:
-        found.append(check.run(name, without=True))
-    sys.meta_path.remove(absent)  # type: ignore[arg-type]
-    for name in job["with"]:
-        found.append(check.run(name, without=False))
-    return found
+def ways_of(job: dict[str, Any]) -> Callable[[str, bool], str | None]:
+    """What goes one way and says what is wrong with it."""
+    return Check(job).run
 
 
 class Check:
@@ -65,15 +37,11 @@ class Check:
         self.pipeline: Any = None
         self.made: dict[str, Any] | None = None
 
-    def run(self, name: str, *, without: bool) -> dict[str, Any]:
-        """One way, its problem in one line."""
-        where = f"without {PACKAGE}" if without else f"with {PACKAGE}"
-        way: Callable[..., str | None] = getattr(self, f"way_{name.partition(':')[0]}")
-        try:
-            problem = way(name.partition(":")[2], trusts=without)
-        except Exception as error:  # whatever a loader raises is what a user would see
-            problem = f"{type(error).__name__}: {' '.join(str(error).split())[:600]}"
-        return {"way": f"{' '.join(name.split(':')[1:])}, {where}", "problem": problem}
+    def run(self, name: str, without: bool) -> str | None:
+        """One way: its problem, None where it went well."""
+        kind, _, argument = name.partition(":")
+        way: Callable[..., str | None] = getattr(self, f"way_{kind}")
+        return way(argument, trusts=without)
 
     # -- pipelines
 
@@ -240,9 +208,3 @@ def difference(expected: dict[str, Any], found: dict[str, Any], *, closeness: fl
 
 def _form(tensor: Any) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-
-
-if __name__ == "__main__":
-    the_job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    results = main(the_job)
-    Path(the_job["report"]).write_text(json.dumps(results), encoding="utf-8")

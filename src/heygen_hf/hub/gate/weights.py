@@ -35,7 +35,7 @@ def check_weights(folder: Path, *, name: str, model_class: Any, dtype: str | Non
 
 def tensor_types(folder: Path) -> dict[str, str]:
     """Name -> safetensors' type, of every tensor of a folder's weights."""
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(folder.glob("*.safetensors")):
         if path.name != _REFERENCE:
             with safe_open(path, framework="pt") as file:

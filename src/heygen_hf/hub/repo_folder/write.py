@@ -1,11 +1,12 @@
 """Copying an export into a repository's folder and completing it there."""
 
+import json
 import shutil
 from pathlib import Path
 
 from heygen_hf.hub.repo_folder.card import finish_card
 from heygen_hf.hub.repo_folder.code_files import write_code_files
-from heygen_hf.hub.repo_folder.exported import Exported, read_export
+from heygen_hf.hub.repo_folder.exported import Exported, read_export, read_json_file
 
 
 def write_repo_folder(source: Path, target: Path, *, repo_id: str, licence: str | None = None) -> Exported:
@@ -35,6 +36,18 @@ def write_repo_folder(source: Path, target: Path, *, repo_id: str, licence: str 
         file.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, file)  # follows links: a repository holds none
         file.chmod(0o644)
+        if file.name in ("config.json", "model_index.json"):
+            _forget_where_it_was(file)
+    exported = read_export(target)
     write_code_files(exported, target)
     finish_card(target, exported, repo_id=repo_id, licence=licence)
     return read_export(target)
+
+
+def _forget_where_it_was(path: Path) -> None:
+    """A model that was loaded from a folder and saved again has that folder's path in its configuration."""
+    values = read_json_file(path)
+    named = str(values.get("_name_or_path") or "")
+    if named and (Path(named).exists() or Path(named).is_absolute()):
+        del values["_name_or_path"]
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

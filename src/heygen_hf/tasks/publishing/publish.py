@@ -1,6 +1,6 @@
 """From a run's folder to a revision on the Hub that was loaded and compared."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from heygen_hf.tasks.publishing.adapters import adapter_way, check_adapter
 from heygen_hf.tasks.publishing.averaged_weights import check_averaged_weights
 from heygen_hf.tasks.publishing.base_name import name_base
 from heygen_hf.tasks.publishing.reference import ensure_reference
+from heygen_hf.tasks.publishing.telling import tell
 from heygen_hf.tasks.run_folder import RunFolder
 
 
@@ -98,7 +99,7 @@ def publish_run(
     checks += [averaged] if averaged is not None else []
     if exported.kind == "adapter":
         checks += check_adapter(exported, base=base_model)
-    _tell(checks, say)
+    tell(checks, say)
     require_all(checks)
 
     # 2. Loading it as others will, in a process of its own.
@@ -107,7 +108,7 @@ def publish_run(
     loaded = load_in_clean_process(exported, ways, extra=extra)
     if made:
         say("note: the export wrote no reference; what loads is compared with the weights as this process loaded them")
-    _tell(loaded, say)
+    tell(loaded, say)
     require_all(loaded)
     checks += loaded
     if local_only:
@@ -126,7 +127,7 @@ def publish_run(
         token=token or get_token(),
         extra=extra,
     )
-    _tell(again, say)
+    tell(again, say)
     require_all(again, what=f"revision {pushed.revision} of {repo_id} is published and does not load as it was checked")
     compared = (target / "reference.safetensors").is_file()
     say(
@@ -144,11 +145,3 @@ def _ways(exported: Exported, base_folder: Path | None) -> tuple[LoadingWays, di
         return ways, {}
     found, extra = adapter_way(exported, base_folder)
     return LoadingWays(ways.without, (*found, *ways.with_package)), extra
-
-
-def _tell(checks: Sequence[Check], say: Callable[[str], None]) -> None:
-    for check in checks:
-        say(
-            f"  {'ok ' if check.problem is None else 'NOT'} {check.name}"
-            + (f": {check.problem}" if check.problem else "")
-        )
