@@ -1,0 +1,63 @@
+"""Figures at each severity of each corruption, beside the clean one."""
+
+from collections.abc import Sequence
+
+from heygen_hf.evaluation import Measurement
+from heygen_hf.evaluation.robustness import SEVERITIES
+from heygen_hf.tasks.responsible_checks.falls import DISTANCE
+
+TITLE = "Worse inputs (95 % intervals)"
+COLUMNS = ("input", "figure", "clean", *(f"severity {severity}" for severity in SEVERITIES), "count")
+
+
+def severity_rows(figures: Sequence[Measurement]) -> list[tuple[str, ...]]:
+    """A row for each corruption and figure."""
+    cells: dict[tuple[str, str], dict[int, Measurement]] = {}
+    for figure in figures:
+        key = (figure.details["corruption"], _name(figure))
+        cells.setdefault(key, {})[figure.details["severity"]] = figure
+    rows = []
+    for (corruption, name), at in cells.items():
+        first = next(iter(at.values()))
+        clean = "0" if first.name == DISTANCE else _text(first.reference_value, first)
+        worse = [_with_interval(at[severity]) if severity in at else "–" for severity in SEVERITIES]
+        rows.append((corruption, name, clean, *worse, str(first.count)))
+    return rows
+
+
+def severity_summary(figures: Sequence[Measurement], *, what: str) -> str:
+    """The largest fall, of figures of which more is better and that have a clean one beside them."""
+    falls = [
+        (figure.reference_value - figure.value, figure)
+        for figure in figures
+        if figure.reference_value is not None and figure.higher_is_better and figure.unit in ("share", "correlation")
+    ]
+    sure = [each for each in falls if each[1].interval is not None and each[1].interval[1] < each[1].reference_value]
+    if not sure:
+        if not falls:
+            return f"How far {what} moves is in the table; no accuracy is measured of it."
+        return f"No figure falls by more than its interval when {what} gets worse."
+    _, worst = max(sure, key=lambda each: each[0])
+    of = f"{worst.details['corruption']} of severity {worst.details['severity']}"
+    return (
+        f"When {what} gets worse, the largest fall is by {of}: {_name(worst)} from "
+        f"{_text(worst.reference_value, worst)} to {_with_interval(worst)}."
+    )
+
+
+def _name(figure: Measurement) -> str:
+    group = figure.details.get("group")
+    return f"{figure.name}, {group}" if group else figure.name
+
+
+def _text(value: float | None, figure: Measurement) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.1%}" if figure.unit == "share" else f"{value:.3g}"
+
+
+def _with_interval(figure: Measurement) -> str:
+    if figure.interval is None:
+        return _text(figure.value, figure)
+    low, high = (_text(bound, figure) for bound in figure.interval)
+    return f"{_text(figure.value, figure)} [{low}, {high}]"
