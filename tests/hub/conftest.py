@@ -11,16 +11,26 @@ sys.path.insert(0, str(Path(__file__).parent))  # `from loopback_hub import Loop
 
 from loopback_hub import LoopbackHub
 
-from heygen_hf.hub import CardFacts, MetricResult, SampleImage
+from heygen_hf.hub import CardFacts, DataSplit, MetricResult, SampleImage
 
 FACTS = CardFacts(
     title="moving_digits",
     model_class="VideoTransformerForVideoGeneration",
     num_parameters=1_034_240,
     data_name="someone/moving_digits",
-    clips_per_split={"train": 8192, "validation": 512, "test": 480},
-    skipped_clips=2,
-    skipped_reasons=["broken.mp4: truncated", "notes.txt: no video"],
+    splits=[
+        DataSplit(
+            name="train",
+            found=8706,
+            used=8192,
+            set_apart=512,
+            padded=3,
+            skipped=[("broken.mp4", "truncated"), ("notes.txt", "no video")],
+            notes=["4 files are copies of others"],
+        ),
+        DataSplit(name="test", found=480, used=480, skipped=[]),
+    ],
+    replaced=[("late.mp4", "went away")],
     data_note="24 of 240 combinations are held out of training.",
     recipe_yaml="task: text_to_video\ndata:\n  train: data/moving_digits\n",
     command=["heygen-hf", "train", "recipes/text_to_video/moving_digits.yaml", "training.max_steps=200"],
@@ -44,8 +54,16 @@ FACTS = CardFacts(
     ],
     metrics_file="metrics.json",
     validation_loss=0.123456,
+    facts_file="run.json",
     samples=[SampleImage(path="samples/strips.png", prompts=["a red 7 moves left", "a blue 1 moves up"])],
     generation_defaults={"num_inference_steps": 32, "guidance_scale": 2.0},
+    settings_file="model_index.json",
+    commit="0123456789abcdef0123456789abcdef01234567",
+    commit_is_modified=True,
+    energy_kilowatt_hours=0.01234,
+    energy_of="one GPU",
+    intended_use="For tests of cards.",
+    citation="@misc{digits}",
     limits="Knows nothing but moving digits.",
     licence="apache-2.0",
 )

@@ -97,7 +97,7 @@ def test_a_run_is_measured_and_its_card_says_how_to_use_it(finished: Path) -> No
     log = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     assert any("eval_loss_given_first" in line for line in log)
     samples = sorted(path.name for path in (finished / "samples").iterdir())
-    assert samples == ["sample-00.mp4", "sample-01.mp4", "samples.png", "step-0000002.mp4"]
+    assert samples == ["sample-00.mp4", "sample-01.mp4", "samples.gif", "samples.png", "step-0000002.mp4"]
     assert decode_recording(finished / "samples" / "sample-00.mp4", sampling_rate=16_000)[0].abs().max() > 0.01
 
 

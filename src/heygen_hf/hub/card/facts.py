@@ -4,35 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True, kw_only=True)
-class MetricResult:
-    """One measured figure.
-
-    Attributes:
-        name: what was measured, such as "colour accuracy".
-        value: the figure; None if it could not be measured.
-        count: how many videos (or clips) it was measured on.
-        interval: its 95 % interval.
-        group: which of them, such as "unseen combinations".
-        ceiling: the same measure on real clips, the most that can be expected.
-        unit: "share" (shown as a percentage), or a unit such as "dB"; "" for a bare number.
-        metric_type: the metric's identifier on the Hub.
-        note: anything a reader must know to read the figure.
-        is_baseline: of something else on the same data, to compare with: in the card's table, not among the model's
-            results in its header.
-    """
-
-    name: str
-    value: float | None
-    count: int | None = None
-    interval: tuple[float, float] | None = None
-    group: str | None = None
-    ceiling: float | None = None
-    unit: str = "share"
-    metric_type: str = "accuracy"
-    note: str | None = None
-    is_baseline: bool = False
+from heygen_hf.hub.card.checks import CardCheck
+from heygen_hf.hub.card.figures import MetricResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +13,38 @@ class SampleImage:
     """A picture of generated videos.
 
     Attributes:
-        path: relative to the run folder, with forward slashes.
+        path: relative to the run folder, with forward slashes; a PNG, or a GIF.
         prompts: what was asked for, in the picture's order.
         note: how they were made.
+        files: the videos themselves, one a prompt, relative to the run folder.
     """
 
     path: str
     prompts: Sequence[str] = ()
     note: str | None = None
+    files: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSplit:
+    """What became of the clips (or texts, or recordings) of one split.
+
+    Attributes:
+        used: how many were used.
+        found: how many there were.
+        set_apart: how many were kept for validation.
+        padded: how many of those used were too short and filled up.
+        skipped: file name and reason of each that was not used; None where this is unknown.
+        notes: anything else about them worth a sentence.
+    """
+
+    name: str
+    used: int
+    found: int | None = None
+    set_apart: int | None = None
+    padded: int | None = None
+    skipped: Sequence[tuple[str, str]] | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,99 +53,79 @@ class CardFacts:
 
     Attributes:
         title: the model's name.
+        kind: the task as recipes name it, which chooses the template among `hub/templates`; that of pipelines or models
+            in general where it has none.
         task: the Hub's name of the task.
         model_class, num_parameters: of the network that was trained.
         library_name: what loads it; by default diffusers for a pipeline and transformers for a model.
+        is_adapter: whether what lies beside the card changes another model, `base_model`.
         data_name: the data set; of a path, its last part is shown.
-        clips_per_split: number of clips (or texts, or recordings) in each split.
-        skipped_clips: number of those that could not be used; `skipped_reasons` says why.
+        splits: what became of its clips (or texts, or recordings).
+        replaced: file name and reason of each that could not be read while training, and gave its place to another.
         data_note: anything else about the data, such as what was held out.
         recipe_yaml: the recipe as resolved.
         command: the command line, a word each.
+        commit: of this package's repository, hexadecimal; `commit_is_modified` says whether files differed from it.
         hardware: a description by name, such as `{"cpu": "2 cores"}`.
         training_seconds, steps, samples_seen: how long it was trained.
+        seconds_since_resumed, resumed_at_step: of a run that was resumed, whose whole time is unknown.
+        energy_kilowatt_hours: what training took, measured, and `energy_of` says of which parts of the machine.
         versions: package -> version.
-        metrics: measured figures; `metrics_file` holds them all, relative to the run folder.
+        metrics: measured figures; `metrics_file` holds those that name no other file, relative to the run folder.
+        stories: file of figures -> what they were measured on.
+        checks: what `heygen-hf evaluate --checks` found.
+        facts_file: the JSON that holds the data's account, times and hardware, relative to the run folder.
+        settings_file: the JSON that holds the sampling settings.
         validation_loss: at fixed timesteps and noise.
         samples: pictures of generated videos.
         usage: lines of Python that load the folder, called `FOLDER` in them, and use it; None for a pipeline's.
         pipeline_usage: lines of Python that use the loaded pipeline, called `pipe` in them; None for a prompt alone.
         generation_defaults: sampling settings saved with the pipeline.
+        intended_use: what the model is for, beyond what its task says.
         limits: what the model is not good for.
+        citation: how to cite it; BibTeX or words.
         licence: its identifier on the Hub.
         tags: beyond those every card has.
     """
 
     title: str
+    kind: str | None = None
     task: str = "text-to-video"
     model_class: str | None = None
     num_parameters: int | None = None
     library_name: str | None = None
+    is_adapter: bool = False
+    base_model: str | None = None
     data_name: str | None = None
-    clips_per_split: Mapping[str, int] = field(default_factory=dict)
-    skipped_clips: int | None = None
-    skipped_reasons: Sequence[str] = ()
+    splits: Sequence[DataSplit] = ()
+    replaced: Sequence[tuple[str, str]] = ()
     data_note: str | None = None
     recipe_yaml: str | None = None
     command: Sequence[str] | None = None
+    commit: str | None = None
+    commit_is_modified: bool | None = None
     hardware: Mapping[str, Any] = field(default_factory=dict)
     training_seconds: float | None = None
+    seconds_since_resumed: float | None = None
+    resumed_at_step: int | None = None
     steps: int | None = None
     samples_seen: int | None = None
+    energy_kilowatt_hours: float | None = None
+    energy_of: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     metrics: Sequence[MetricResult] = ()
     metrics_file: str | None = None
+    stories: Mapping[str, str] = field(default_factory=dict)
+    checks: Sequence[CardCheck] = ()
+    facts_file: str | None = None
+    settings_file: str | None = None
     validation_loss: float | None = None
     samples: Sequence[SampleImage] = ()
     usage: str | None = None
     pipeline_usage: str | None = None
     generation_defaults: Mapping[str, Any] = field(default_factory=dict)
+    intended_use: str | None = None
     limits: str | None = None
+    citation: str | None = None
     licence: str | None = None
     tags: Sequence[str] = ()
-
-
-def attribute_metrics(
-    generated: Mapping[str, Any],
-    real: Mapping[str, Any] | None = None,
-    *,
-    group_names: Mapping[str, str] | None = None,
-) -> list[MetricResult]:
-    """Figures for a card from the dictionaries that `attribute_accuracy` gives.
-
-    Args:
-        generated: measured on generated videos.
-        real: the same, measured on real clips.
-        group_names: a readable name for each group, such as `{"unseen": "unseen combinations"}`.
-    """
-    group_names = group_names or {}
-    groups: list[str | None] = [*generated["groups"]] or [None]
-    results = []
-    for group in groups:
-        measured = generated if group is None else generated["groups"][group]
-        ceiling = real if group is None or real is None else real["groups"].get(group)
-        for name, figure in _figures(measured).items():
-            best = _figures(ceiling).get(name) if ceiling else None
-            results.append(
-                MetricResult(
-                    name=name,
-                    value=figure["accuracy"],
-                    count=figure["count"],
-                    interval=tuple(figure["interval"]),
-                    group=None if group is None else group_names.get(group, group),
-                    ceiling=best["accuracy"] if best else None,
-                    note=_worst(figure.get("worst_value")),
-                )
-            )
-    return results
-
-
-def _figures(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    columns = {f"{column} accuracy": figure for column, figure in report["columns"].items()}
-    return {**columns, "all columns correct": report["all_columns_correct"]}
-
-
-def _worst(figure: Mapping[str, Any] | None) -> str | None:
-    if not figure or figure["accuracy"] == 1:
-        return None
-    return f"worst: {figure['value']}, {figure['correct']} of {figure['count']}"

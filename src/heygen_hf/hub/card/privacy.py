@@ -6,35 +6,16 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
 from urllib.parse import unquote
 
-REMOVED = "[removed]"
+from heygen_hf.hub.card.secrets import REMOVED, remove_secrets
+from heygen_hf.hub.card.text import beginning, one_line, visible
 
-_SECRETS = re.compile(
-    r"\b(?:hf|api_org)_[A-Za-z0-9]{16,}"  # Hugging Face
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}"  # GitHub
-    r"|\bsk-[A-Za-z0-9_-]{16,}"  # several API vendors
-    r"|\bAKIA[0-9A-Z]{16}\b"  # AWS
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # JSON web tokens
-    r"|\bBearer\s+[A-Za-z0-9._~+/=-]{8,}"
-)
-# `token: abc`, `--api-key=abc`, `WANDB_API_KEY=abc`: the value goes, the name stays. Names that only contain
-# such a word (`max_caption_tokens: 16`, `eos_token: <eos>`) keep their values.
-_SECRET_NAME = (
-    r"(?:(?i:(?:[a-z0-9_]+[_-])?(?:access[_-]?token|auth[_-]?token|hf[_-]?token|hub[_-]?token|api[_-]?key"
-    r"|secret(?:[_-]?key)?|password|passwd|credentials?)|(?<!\w)token)"
-    r"|[A-Z][A-Z0-9_]*_(?:TOKEN|KEY|SECRET|PASSWORD))"
-)
-_SECRET_VALUE = r"(?!null\b|none\b|true\b|false\b)[^\s'\",}]{4,}"
-_NAMED_SECRETS = re.compile(
-    rf"(?P<name>\b{_SECRET_NAME}['\"]?\s*[:=]\s*|--{_SECRET_NAME}\s+)(?P<quote>['\"]?){_SECRET_VALUE}(?P=quote)"
-)
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s@]+@")
 _QUOTED_PATH = re.compile(r"(?P<quote>['\"])(?P<path>(?:file://|~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*)(?P=quote)")
-_PATH = re.compile(r"(?<![\w.:/~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*")
-_SECRET_VARIABLE = re.compile(r"(?i)token|secret|password|passwd|api_?key|credential")
+_PATH = re.compile(r"(?<![\w./~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*")
 # Names that are words: removing them would hide nothing and damage texts.
 _GENERIC_NAMES = {
     "root",
@@ -57,19 +38,38 @@ def scrub(text: str) -> str:
     Absolute paths become relative to the working directory or lose all but their last part; tokens,
     passwords, this machine's name and its user's name are replaced by `[removed]`.
     """
-    text = _remove_secrets(text)
-    text = _NAMED_SECRETS.sub(lambda m: f"{m['name']}{m['quote']}{REMOVED}{m['quote']}", text)
+    text = remove_secrets(text)
     text = _QUOTED_PATH.sub(lambda m: f"{m['quote']}{_short_path(m['path'])}{m['quote']}", text)
     text = _PATH.sub(lambda m: _short_path(m[0]), text)
     text = _replace_own_folders(text)
     for name in _machine_names():
-        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", REMOVED, text, flags=re.IGNORECASE)
+        # An underscore ends a name: `miriam_clips` is hers.
+        text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", REMOVED, text, flags=re.IGNORECASE)
     return text
 
 
 def scrub_caption(text: str) -> str:
-    """Remove tokens and the places of this user's files, and touch nothing else: captions are quotations."""
-    return _replace_own_folders(_remove_secrets(text))
+    """Remove tokens and the places of this user's files, and touch nothing else: of a data set, captions are data."""
+    return _replace_own_folders(remove_secrets(text, named=False))
+
+
+def scrub_line(text: str, *, max_characters: int = 300) -> str:
+    """A foreign text as a card shows it: scrubbed, on one line, cut to a length with the cut said."""
+    head = visible(beginning(text, max_characters))  # invisible characters inside a token would hide it
+    scrubbed = scrub(head)
+    cut = len(text) != len(beginning(text, max_characters))
+    return one_line(scrubbed, max_characters=max_characters, length=len(text) if cut else None)
+
+
+def scrub_values(values: Any) -> Any:
+    """JSON values with every text in them scrubbed, and the names of mappings too."""
+    if isinstance(values, str):
+        return scrub(values)
+    if isinstance(values, Mapping):
+        return {scrub(str(name)): scrub_values(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [scrub_values(value) for value in values]
+    return values
 
 
 def scrub_command(command: Sequence[str]) -> str:
@@ -87,14 +87,6 @@ def scrub_command(command: Sequence[str]) -> str:
         words.append(word)
     # A secret given as a word of its own (`--token abc`) is seen once the words are joined.
     return scrub(shlex.join(words))
-
-
-def _remove_secrets(text: str) -> str:
-    text = _CREDENTIALS_IN_URL.sub(f"{REMOVED}@", text)
-    text = _SECRETS.sub(REMOVED, text)
-    for value in _secret_values():
-        text = text.replace(value, REMOVED)
-    return text
 
 
 def _replace_own_folders(text: str) -> str:
@@ -123,11 +115,6 @@ def _own_folders() -> list[tuple[str, str]]:
     folders = {str(Path.cwd()): ".", str(Path.cwd().resolve()): "."}
     folders.setdefault(os.path.expanduser("~"), "~")
     return sorted(((f, r) for f, r in folders.items() if len(f) > 1), key=lambda pair: -len(pair[0]))
-
-
-def _secret_values() -> list[str]:
-    values = {v for name, v in os.environ.items() if _SECRET_VARIABLE.search(name) and len(v) >= 8}
-    return sorted(values, key=len, reverse=True)
 
 
 def _machine_names() -> list[str]:
