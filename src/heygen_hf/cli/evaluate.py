@@ -1,5 +1,6 @@
 """`heygen-hf evaluate`: measure a run's exported model, or a folder of videos."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,9 @@ def evaluate(
     run: Annotated[
         Path,
         typer.Argument(
-            metavar="RUN_OR_FOLDER",
-            help="A run's folder, for example outputs/moving_digits; with --metrics also a folder of videos.",
+            metavar="RUN_OR_REPO",
+            help="A run's folder, for example outputs/moving_digits; with --metrics also USER/NAME[@REVISION] on the "
+            "Hub, or a folder of videos.",
         ),
     ],
     overrides: Annotated[
@@ -39,7 +41,7 @@ def evaluate(
         typer.Option(
             help="Metrics of the videos, such as fvd,psnr,temporal_consistency: fvd, content_debiased_fvd, jedi, fid, "
             "is, psnr, ssim, perceptual_distance, temporal_flicker, motion_smoothness, dynamic_degree, "
-            "subject_consistency, temporal_consistency, clip_score, identity_similarity.",
+            "subject_consistency, temporal_consistency, clip_score, audio_video_sync, identity_similarity.",
             rich_help_panel="With --metrics",
         ),
     ] = None,
@@ -79,6 +81,14 @@ def evaluate(
             rich_help_panel="With --metrics",
         ),
     ] = None,
+    checkpoints: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoints",
+            help="Of each of the run's checkpoints, with a plot against the step; in RUN/evaluation/checkpoints_….",
+            rich_help_panel="With --metrics",
+        ),
+    ] = False,
     batch_size: Annotated[
         int | None,
         typer.Option(help="Videos made at once; the recipe's where left out.", min=1, rich_help_panel="With --metrics"),
@@ -90,8 +100,9 @@ def evaluate(
     """Measure a run's model with its recipe's data, print the table and write it as JSON.
 
     With --metrics: make videos with the run's exported weights, video i with seed + i (none is made twice), or take
-    those of a folder, with prompts in its metadata.jsonl, and measure them. Each figure comes with its interval, its
-    counts, the noise floor of the references, and in the JSON with all that it depends on.
+    those of a folder, with prompts in its metadata.jsonl, metadata.csv or .txt files, and measure them. Each figure
+    comes with its interval, its counts, the noise floor of the references, and in the JSON with all that it depends on.
+    On several processes: `accelerate launch --config_file recipes/accelerate/<machine>.yaml -m heygen_hf evaluate …`
     """
     of_metrics = {
         "reference": reference,
@@ -99,6 +110,7 @@ def evaluate(
         "allow_too_few": allow_too_few or None,
         "features": features,
         "videos_dir": videos_dir,
+        "checkpoints": checkpoints or None,
         "batch_size": batch_size,
         "device": device,
     }
@@ -114,10 +126,11 @@ def evaluate(
     _refuse(of_recipes, "does not go with --metrics; --num-videos says how many videos are made")
     if overrides:
         raise ValueError(f"{overrides[0]} does not go with --metrics; --reference names other clips")
-    from heygen_hf.tasks.video_metrics import measure_videos
+    from heygen_hf.tasks.video_metrics import measure_checkpoints, measure_videos
 
     given: dict[str, Any] = {name: value for name, value in of_metrics.items() if value is not None}
-    measure_videos(run, [metrics], seed=seed, output=output, **given)
+    measure: Callable[..., Any] = measure_checkpoints if given.pop("checkpoints", False) else measure_videos
+    measure(run, [metrics], seed=seed, output=output, **given)
 
 
 def _refuse(options: dict[str, Any], why: str) -> None:

@@ -20,7 +20,7 @@ from heygen_hf.evaluation.registry import METRICS, MetricModels, compute_metrics
 from heygen_hf.types import VideoClip
 
 FEW = MeasuringSettings(allow_too_few=True, num_resamples=30, batch_size=4)
-WITHOUT_MODELS = ["psnr", "ssim", "temporal_flicker", "motion_smoothness", "dynamic_degree"]
+WITHOUT_MODELS = ["psnr", "ssim", "temporal_flicker", "motion_smoothness", "dynamic_degree", "audio_video_sync"]
 
 
 def models():
@@ -52,7 +52,8 @@ def test_all_metrics_of_the_registry_are_measured_with_their_provenance():
     names = [name for name in METRICS if name not in ("clip_score", "content_debiased_fvd")]
     generated, real = boxes(6, seed=1, noise=0.05), boxes(6)
     clips = [VideoClip((clip * 255).to(torch.uint8), 8.0) for clip in generated]
-    found = compute_metrics(names, clips, real, models=models(), settings=FEW)
+    sounds = [torch.rand(len(clip), generator=torch.Generator().manual_seed(seed)) for seed, clip in enumerate(real)]
+    found = compute_metrics(names, clips, real, sounds=sounds, models=models(), settings=FEW)
     assert list(found) == names
     for name, figure in found.items():
         low, high = figure.interval

@@ -40,12 +40,14 @@ class ClipBatch:
         indices: int64 `(batch,)`, the place of each clip in the whole.
         shape: of each clip.
         prompts: one text a clip, where there are any.
+        sounds: `(frames,)` a clip, how loud it is at each frame, where that is given.
     """
 
     clips: torch.Tensor
     indices: torch.Tensor
     shape: ClipShape
     prompts: Sequence[str] | None = None
+    sounds: Sequence[torch.Tensor] | None = None
     _seen: dict[int, torch.Tensor] = field(default_factory=dict, repr=False)
 
     def features(self, network: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
@@ -61,6 +63,7 @@ def read_batches(
     batch_size: int,
     name: str = "generated",
     prompts: Sequence[str] | None = None,
+    sounds: Sequence[torch.Tensor] | None = None,
     like: ClipShape | None = None,
     first_index: int = 0,
     index_step: int = 1,
@@ -71,6 +74,7 @@ def read_batches(
         clips: see `Clips`.
         name: what messages call the clips.
         prompts: one a clip of the whole.
+        sounds: the same, how loud each frame is.
         like: the shape that they should have; by default that of the first.
         first_index, index_step: with `rank` and the number of processes, each takes its share of the clips: the others'
             are skipped, and not even read where `clips` is a sequence.
@@ -81,6 +85,8 @@ def read_batches(
     """
     if prompts is not None and hasattr(clips, "__len__") and len(clips) != len(prompts):
         raise ValueError(f"there are {len(prompts)} prompts for {len(clips)} {name} clips; give one for each")
+    if sounds is not None and hasattr(clips, "__len__") and len(clips) != len(sounds):
+        raise ValueError(f"there are {len(sounds)} sounds for {len(clips)} {name} clips; give one for each")
     shape = like
     held: list[torch.Tensor] = []
     places: list[int] = []
@@ -96,11 +102,11 @@ def read_batches(
         held.append(pixels)
         places.append(index)
         if len(held) >= min(batch_size, _BATCH_BYTES // pixels.nbytes):
-            yield _batch(held, places, shape, prompts)
+            yield _batch(held, places, shape, prompts, sounds)
             held, places = [], []
     if held:
         assert shape is not None
-        yield _batch(held, places, shape, prompts)
+        yield _batch(held, places, shape, prompts, sounds)
     if prompts is not None and index_step == 1 and last + 1 < len(prompts):
         raise ValueError(f"there are {len(prompts)} prompts for {last + 1} {name} clips; give one for each")
 
@@ -118,9 +124,16 @@ def _share(clips: Clips, first: int, step: int) -> Iterator[tuple[int, Any]]:
         yield from ((first + number * step, item) for number, item in enumerate(islice(clips, first, None, step)))
 
 
-def _batch(held: list[torch.Tensor], places: list[int], shape: ClipShape, prompts: Sequence[str] | None) -> ClipBatch:
+def _batch(
+    held: list[torch.Tensor],
+    places: list[int],
+    shape: ClipShape,
+    prompts: Sequence[str] | None,
+    sounds: Sequence[torch.Tensor] | None,
+) -> ClipBatch:
     texts = None if prompts is None else [prompts[place] for place in places]
-    return ClipBatch(torch.stack(held), torch.tensor(places), shape, texts)
+    heard = None if sounds is None else [sounds[place] for place in places]
+    return ClipBatch(torch.stack(held), torch.tensor(places), shape, texts, heard)
 
 
 def _check_clip(item: Any, index: int, name: str) -> tuple[torch.Tensor, ClipShape]:

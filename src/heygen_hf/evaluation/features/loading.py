@@ -146,12 +146,12 @@ def content_debiased_features(
 
 
 def _load_network(
-    source: str | os.PathLike[str], *, pooling: Pooling, revision: str | None
+    source: str | os.PathLike[str], *, pooling: Pooling, revision: str | None, whole: bool = False
 ) -> tuple[torch.nn.Module, Any, bool]:
     """A network of transformers, its configuration, and whether it is one of ours, which take [-1, 1]."""
     from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, AutoModelForVideoClassification
 
-    import heygen_hf.models  # noqa: F401 - registers our own networks
+    import heygen_hf.models  # registers our own networks
 
     try:
         config = AutoConfig.from_pretrained(source, revision=revision)
@@ -159,6 +159,8 @@ def _load_network(
         if pooling in ("logits", "attentive"):
             is_video = type(config) in AutoModelForVideoClassification._model_mapping
             loader = AutoModelForVideoClassification if is_video else AutoModelForImageClassification
+        elif whole:
+            loader = getattr(heygen_hf.models, (config.architectures or [""])[0], AutoModel)
         network, report = loader.from_pretrained(
             source, revision=revision, use_safetensors=True, dtype=torch.float32, output_loading_info=True
         )

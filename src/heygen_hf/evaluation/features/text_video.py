@@ -110,7 +110,7 @@ def load_text_video_features(
     """
     from transformers import AutoTokenizer
 
-    network, config, is_own = _load_network(source, pooling="auto", revision=revision)
+    network, config, is_own = _load_network(source, pooling="auto", revision=revision, whole=True)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
     except (OSError, ValueError, KeyError) as error:

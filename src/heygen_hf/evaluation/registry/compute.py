@@ -1,6 +1,9 @@
 """All metrics asked for, in one pass over the clips and in constant memory, in as many processes as there are."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from typing import Any
+
+import torch
 
 from heygen_hf.evaluation.clip_stream import ClipBatch, ClipShape, ReferenceClips, read_batches
 from heygen_hf.evaluation.clip_stream.batches import Clips
@@ -17,6 +20,7 @@ def compute_metrics(
     references: Clips | ReferenceClips | None = None,
     *,
     prompts: Sequence[str] | None = None,
+    sounds: Sequence[torch.Tensor] | None = None,
     models: MetricModels | None = None,
     settings: MeasuringSettings | None = None,
 ) -> dict[str, Measurement]:
@@ -34,6 +38,8 @@ def compute_metrics(
             order. `ReferenceClips` (or `VideoFiles.as_references()`) lets their statistics be kept in
             `settings.cache_dir`. Metrics that need none say what they are on the references too.
         prompts: one a generated clip.
+        sounds: the same: `(frames,)`, how loud it is at each frame (`loudness_per_frame`). Where there are as many
+            references, they are theirs too.
         models: the networks to look through; the embedded one by default.
         settings: batch size, seed, intervals, minimum counts, cache.
 
@@ -58,6 +64,8 @@ def compute_metrics(
             raise ValueError(f"{kind.name} compares with real clips; give references, or leave it out")
         if kind.needs_prompts and prompts is None:
             raise ValueError(f"{kind.name} compares clips with their prompts; give prompts, or leave it out")
+        if kind.needs_sounds and sounds is None:
+            raise ValueError(f"{kind.name} compares clips with their sound; give sounds, or leave it out")
     ready = [each if isinstance(each, ClipMetric) else each.make(models, settings) for each in entries]
     measured = {metric.name: metric for metric in ready}
     if len(measured) < len(ready):
@@ -73,7 +81,9 @@ def compute_metrics(
 
     problem: Exception | None = None
     try:
-        context.shape = _take_in(measured, waiting, generated, references, prompts=prompts, settings=settings)
+        context.shape = _take_in(
+            measured, waiting, generated, references, prompts=prompts, sounds=sounds, settings=settings
+        )
     except Exception as error:
         problem = error
     # before any process waits for what another will never send
@@ -102,22 +112,23 @@ def _take_in(
     references: Clips | ReferenceClips | None,
     *,
     prompts: Sequence[str] | None,
+    sounds: Sequence[torch.Tensor] | None,
     settings: MeasuringSettings,
 ) -> ClipShape | None:
     """Go through both sets side by side; the kind of the generated clips."""
     first, step = process_share()
     paired = [metric for metric in metrics.values() if metric.needs_pairs]
     single = [metric for metric in metrics.values() if not metric.needs_pairs]
-    ours = read_batches(generated, batch_size=settings.batch_size, prompts=prompts, first_index=first, index_step=step)
+    share: dict[str, Any] = {"batch_size": settings.batch_size, "first_index": first, "index_step": step}
+    ours = read_batches(generated, prompts=prompts, sounds=sounds, **share)
     shape: ClipShape | None = None
 
     def real() -> Iterator[ClipBatch]:
         clips = references.clips if isinstance(references, ReferenceClips) else references
         if clips is None or not (paired or waiting & {metric.name for metric in single}):
             return
-        yield from read_batches(
-            clips, batch_size=settings.batch_size, name="reference", like=shape, first_index=first, index_step=step
-        )
+        alike = sounds is not None and isinstance(clips, Sized) and len(clips) == len(sounds)
+        yield from read_batches(clips, name="reference", like=shape, sounds=sounds if alike else None, **share)
 
     theirs: Iterator[ClipBatch] | None = None
     for number, batch in enumerate(ours):

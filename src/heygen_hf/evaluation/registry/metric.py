@@ -29,7 +29,7 @@ class ClipMetric(ABC):
 
     Class attributes say what it is: `name`, `convention` (its definition), `minimum_count` (below which it means
     nothing), `higher_is_better`, `unit`, and what it needs: `needs_references`, `needs_pairs` (the reference with the
-    same index), `needs_prompts`.
+    same index), `needs_prompts`, `needs_sounds`.
     """
 
     name: ClassVar[str]
@@ -40,6 +40,7 @@ class ClipMetric(ABC):
     needs_references: ClassVar[bool] = False
     needs_pairs: ClassVar[bool] = False
     needs_prompts: ClassVar[bool] = False
+    needs_sounds: ClassVar[bool] = False
 
     def __init__(self, *, settings: MeasuringSettings | None = None) -> None:
         self.settings = settings or MeasuringSettings()

@@ -18,6 +18,7 @@ from heygen_hf.evaluation.features import (
     load_text_video_features,
     load_video_features,
 )
+from heygen_hf.evaluation.registry.audio_averages import PictureSignal
 
 Source = str | os.PathLike[str]
 
@@ -40,6 +41,7 @@ class MetricModels:
             (`heygen_hf.losses.load_vgg16_features`), which gets pixels normalised as ImageNet's.
         interpolate: of motion smoothness.
         estimate_flow: of the dynamic degree.
+        picture_signal: of audio-video sync; by default how far the mouth of a drawn face is open.
         device: where what is loaded here runs.
         num_frames: that video features look at; by default all, or what the network was made for.
         frames_per_clip: that FID takes of each clip, spread evenly.
@@ -55,6 +57,7 @@ class MetricModels:
     perceptual_network: nn.Module | None = None
     interpolate: Interpolator | None = None
     estimate_flow: FlowEstimator | None = None
+    picture_signal: PictureSignal | None = None
     device: str | torch.device | None = None
     num_frames: int | None = None
     frames_per_clip: int = 8

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heygen_hf.evaluation.measuring import MeasuringSettings
+from heygen_hf.evaluation.registry.audio_averages import AudioVideoSync
 from heygen_hf.evaluation.registry.distances import (
     ContentDebiasedFVD,
     FrechetInceptionDistance,
@@ -123,6 +124,11 @@ _ENTRIES = (
         ClipScore,
         lambda models, settings: ClipScore(models.texts(), settings=settings),
         "cosine of each clip and its prompt",
+    ),
+    _entry(
+        AudioVideoSync,
+        lambda models, settings: AudioVideoSync(models.picture_signal, settings=settings),
+        "how much what is seen moves with what is heard",
     ),
     _entry(
         IdentitySimilarity,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from heygen_hf.evaluation import ClipMetric, Measurement, MeasuringSettings, compute_metrics
 from heygen_hf.evaluation.measuring import check_minimum_count
 
@@ -47,6 +49,7 @@ def figures_of(
     references: Any,
     beside: Any,
     prompts: Sequence[str] | None,
+    sounds: Sequence[torch.Tensor] | None = None,
     settings: MeasuringSettings,
     pairs_note: str | None = None,
 ) -> dict[str, Measurement]:
@@ -55,6 +58,7 @@ def figures_of(
     Args:
         references: for the distances between whole sets; None where there are none.
         beside: the reference of each video, for metrics of pairs; the others say what they are on these too.
+        sounds: of each video, how loud it is at each frame.
         pairs_note: what a reader must know of the pairs.
     """
     whole_sets = [metric for metric in metrics if metric.needs_references and not metric.needs_pairs]
@@ -65,7 +69,8 @@ def figures_of(
     if others:
         needs_prompts = any(metric.needs_prompts for metric in others)
         texts = list(prompts) if needs_prompts and prompts is not None else None
-        figures |= compute_metrics(others, videos, beside, prompts=texts, settings=settings)
+        heard = sounds if any(metric.needs_sounds for metric in others) else None
+        figures |= compute_metrics(others, videos, beside, prompts=texts, sounds=heard, settings=settings)
     for metric in metrics:
         if metric.needs_pairs and pairs_note is not None:
             figures[metric.name] = replace(figures[metric.name], note=pairs_note)

@@ -1,8 +1,8 @@
-"""A run's videos for measuring: made once, kept with what they were made of, and taken up again where it stopped."""
+"""A run's videos for measuring: made once, in as many processes as there are, and taken up where they stopped."""
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,38 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from heygen_hf.data.cache import hash_weights
+from heygen_hf.data.video import VideoWriter
+from heygen_hf.evaluation.registry.gathering import process_share
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.generation import sample_videos, to_uint8
-from heygen_hf.tasks.generation.folder import GeneratedFolder
+from heygen_hf.tasks.video_metrics.kept_videos import KeptVideos
+from heygen_hf.tasks.video_metrics.processes import together
+from heygen_hf.training import supports_bfloat16
+
+Given = Callable[[Sequence[int]], dict[str, Any]]
+"""Numbers of videos → the pipeline's further arguments, one value for each of them, such as `audio` and `image`."""
 
 
 @dataclass(frozen=True)
 class WantedVideo:
-    """A video to measure. `prompt` is None for a model without captions."""
+    """A video to measure. `prompt` is None for a model without captions; `given` names what else it is made of."""
 
     prompt: str | None
     seed: int
+    given: str | None = None
 
 
 def sampling_facts(pipeline: VideoGenerationPipeline, *, precision: str) -> dict[str, Any]:
     """What all videos of one measurement have in common, the hash of the model's weights among it."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder):
+    for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.audio_encoder):
         digest.update(b"-" if part is None else hash_weights(part))
     config = pipeline.transformer.config
+    if precision == "auto":
+        precision = "bf16" if supports_bfloat16(pipeline.device.type) else "fp32"
     return {
         "weights": digest.hexdigest(),
+        "settings": _hash_of_settings(pipeline),
         "num_inference_steps": pipeline.config.num_inference_steps,
         "guidance_scale": pipeline.config.guidance_scale,
         "num_frames": config.sample_frames,
@@ -41,6 +52,18 @@ def sampling_facts(pipeline: VideoGenerationPipeline, *, precision: str) -> dict
     }
 
 
+def _hash_of_settings(pipeline: VideoGenerationPipeline) -> str:
+    """Of what is saved beside the weights and changes what they make: scheduler, tokenizer, front end of sound."""
+    tokenizer, hearing = pipeline.tokenizer, pipeline.audio_feature_extractor
+    described = {
+        "scheduler": [type(pipeline.scheduler).__name__, dict(pipeline.scheduler.config)],
+        "tokens": None if tokenizer is None else sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]),
+        "hearing": None if hearing is None else hearing.to_dict(),
+    }
+    text = json.dumps(described, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def make_videos(
     pipeline: VideoGenerationPipeline,
     wanted: Sequence[WantedVideo],
@@ -48,95 +71,67 @@ def make_videos(
     folder: Path,
     facts: dict[str, Any],
     batch_size: int,
+    given: Given | None = None,
 ) -> list[Path]:
     """Write the videos that are not there yet, without loss, so that what is measured is what the model made.
 
     A video is kept where its row in `metadata.jsonl` says the same prompt, seed, weights and settings, and the file is
-    the one that was written with it.
+    the one that was written with it. Of several processes each makes every so-manieth batch; batches begin at the same
+    videos however many processes there are and wherever an earlier start stopped, so that videos are the same to the
+    bit.
     """
-    rows = [_row(video, facts) for video in wanted]
-    kept = _kept_videos(folder, rows)
-    output = GeneratedFolder(folder, overwrite=True)
-    missing = len(wanted) - len(kept)
-    if kept:
-        print(f"{len(kept)} of {len(wanted)} videos are there already; {missing} are made")
-    with tqdm(total=missing, desc="generating", unit="video", leave=False, disable=not missing) as progress:
-        start = 0
-        while start < len(wanted):
-            if start in kept:
-                output.add(kept[start], {**rows[start], "file_hash": _file_hash(kept[start])})
-                start += 1
-                continue
-            end = start
-            while end < len(wanted) and end not in kept and end - start < batch_size:
-                end += 1
-            _make_batch(pipeline, wanted[start:end], rows[start:end], output, precision=facts["precision"])
-            progress.update(end - start)
-            start = end
-    output.save(complete=not _same_model(folder, facts))
-    return output.files
+    rank, num_processes = process_share()
+    kept = KeptVideos(folder, [_row(video, facts) for video in wanted])
+    starts = range(0, len(wanted), batch_size)[rank::num_processes]
+    batches = [range(start, min(start + batch_size, len(wanted))) for start in starts]
+    missing = {batch: [number for number in batch if not kept.is_there(number)] for batch in batches}
+    count, share = sum(map(len, missing.values())), sum(map(len, batches))
+    if count < share:
+        print(f"{share - count} of {share} videos are there already; {count} are made")
+
+    def make() -> None:
+        with tqdm(total=count, desc="generating", unit="video", leave=False, disable=not count or rank > 0) as progress:
+            for batch, numbers in missing.items():
+                if numbers:
+                    _make_batch(pipeline, wanted, batch, kept, numbers=numbers, facts=facts, given=given)
+                progress.update(len(numbers))
+
+    together(make)
+    return kept.finish(same=facts)
 
 
 def _make_batch(
     pipeline: VideoGenerationPipeline,
     wanted: Sequence[WantedVideo],
-    rows: Sequence[dict[str, Any]],
-    output: GeneratedFolder,
+    batch: Sequence[int],
+    kept: KeptVideos,
     *,
-    precision: str,
+    numbers: Sequence[int],
+    facts: dict[str, Any],
+    given: Given | None,
 ) -> None:
-    prompts = [video.prompt or "" for video in wanted]
+    """Make a whole batch, whose videos round together, and write those that are missing."""
+    further = {} if given is None else given(batch)
     videos = sample_videos(
         pipeline,
-        None if pipeline.tokenizer is None else prompts,
-        seeds=[video.seed for video in wanted],
-        batch_size=len(wanted),
-        precision=precision,
+        None if pipeline.tokenizer is None else [wanted[number].prompt or "" for number in batch],
+        seeds=[wanted[number].seed for number in batch],
+        batch_size=len(batch),
+        precision=facts["precision"],
+        **further,
     )
-    lossless: list[dict[str, Any]] = [{"lossless": True} for _ in wanted]
-    writers = output.writers(len(wanted), frame_rate=pipeline.config.frame_rate, tracks=lossless)
-    for writer, frames, row in zip(writers, to_uint8(videos), rows, strict=True):
-        with writer:
-            writer.write(frames)
-        output.add(writer.path, {**row, "file_hash": _file_hash(writer.path)})
-    output.save()
+    kept.folder.mkdir(parents=True, exist_ok=True)
+    for place, number in enumerate(batch):
+        if number in numbers:
+            track: dict[str, Any] = {}
+            if "audio" in further:
+                track = {"audio": further["audio"][place], "sampling_rate": further["audio_sampling_rate"]}
+            rate = facts["frame_rate"]
+            with VideoWriter(kept.path(number), frame_rate=rate, lossless=True, **track) as writer:
+                writer.write(to_uint8(videos[place]))
+    kept.add(numbers)
 
 
 def _row(video: WantedVideo, facts: dict[str, Any]) -> dict[str, Any]:
-    return {"text": video.prompt or "", "seed": video.seed, **facts}
-
-
-def _kept_videos(folder: Path, rows: Sequence[dict[str, Any]]) -> dict[int, Path]:
-    """Number → file of the videos that need not be made again."""
-    there = _read_rows(folder)
-    kept = {}
-    for number, row in enumerate(rows):
-        path = folder / f"{number:05d}.mp4"
-        found = dict(there.get(path.name, {}))
-        file_hash = found.pop("file_hash", None)
-        # through JSON, as the rows there are
-        if found == json.loads(json.dumps(row)) and path.is_file() and file_hash == _file_hash(path):
-            kept[number] = path
-    return kept
-
-
-def _same_model(folder: Path, facts: dict[str, Any]) -> bool:
-    """Whether every video there, those beyond the wanted ones too, was made with this model and these settings."""
-    plain = json.loads(json.dumps(facts))
-    return all(row.get(name) == value for row in _read_rows(folder).values() for name, value in plain.items())
-
-
-def _read_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    metadata = folder / "metadata.jsonl"
-    rows = {}
-    for line in metadata.read_text(encoding="utf-8", errors="replace").splitlines() if metadata.is_file() else ():
-        try:
-            row = json.loads(line)
-            rows[str(row.pop("file_name"))] = row
-        except (ValueError, KeyError, AttributeError, TypeError):
-            continue  # such a video is made again
-    return rows
-
-
-def _file_hash(path: Path) -> str:
-    return hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    row = {"text": video.prompt or "", "seed": video.seed, **facts}
+    return row if video.given is None else {**row, "given": video.given}

@@ -1,20 +1,24 @@
 """What `heygen-hf evaluate --metrics` does: check → real clips → videos → figures → table and file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from heygen_hf.evaluation import METRICS, Measurement, MeasuringSettings, VideoFiles
+from heygen_hf.evaluation import Measurement, MeasuringSettings, MetricModels
 from heygen_hf.tasks.clip_data import default_cache_dir
-from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.video_metrics.figures import check_counts, figures_of
-from heygen_hf.tasks.video_metrics.given_videos import given_videos
+from heygen_hf.tasks.video_metrics.given_videos import measure_given
 from heygen_hf.tasks.video_metrics.networks import make_metrics, metric_models, metric_names
+from heygen_hf.tasks.video_metrics.processes import first_process_first, first_process_only, joined_processes
 from heygen_hf.tasks.video_metrics.report import default_file, print_figures, write_figures
-from heygen_hf.tasks.video_metrics.run_videos import RunToMeasure, open_run
+from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
+from heygen_hf.tasks.video_metrics.run_videos import open_run
+from heygen_hf.tasks.video_metrics.source import Source, find_source
 
-_PAIRS_NOTE = "beside the real clip of the same caption, which a good model need not repeat"
+_OF_CAPTIONS = "beside the real clip of the same caption, which a good model need not repeat"
+_OF_SOUNDS = "beside the real clip whose sound the video was made of"
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,16 @@ def measure_videos(
     batch_size: int | None = None,
     device: str | None = None,
 ) -> MeasuredVideos:
-    """Measure a run's videos, or those of a folder.
+    """Measure a run's videos, those of a pipeline on the Hub, or those of a folder.
 
-    Of a run, videos are made with the exported (averaged) weights and the sampling saved with them, video i with seed
-    + i, for captions of the held-out clips. They are kept in `RUN/evaluation/generated`, and none is made twice.
+    Of a model, videos are made with the exported (averaged) weights and the sampling saved with them, video i with seed
+    + i, for captions of the held-out clips (a model that follows sound: for their sound, and first frame). They are
+    kept in `RUN/evaluation/generated`, and none is made twice. Started in several processes (`accelerate launch`),
+    each makes and measures its share, and the first one prints and writes.
 
     Args:
-        source: a run's folder (or any exported pipeline), or a folder of videos, with prompts in `metadata.jsonl`.
+        source: a run's folder (or any exported pipeline), `USER/NAME[@REVISION]` on the Hub, or a folder of videos,
+            with prompts in `metadata.jsonl`, `metadata.csv` or `.txt` files beside them.
         metrics: names of `heygen_hf.evaluation.METRICS`.
         reference: a folder of real videos; of a run by default its recipe's held-out clips. To a run's videos they are
             cut and scaled; beside a folder's they are taken as they are.
@@ -60,7 +67,8 @@ def measure_videos(
         seed: of a run's first video; by default its recipe's.
         allow_too_few: measure below a metric's minimum count too, which the result says.
         features: networks, see `metric_models`.
-        output: where the figures are written; by default `RUN/evaluation/metrics_….json`, of a folder nowhere.
+        output: where the figures are written; by default `RUN/evaluation/metrics_….json`, of a repository on the Hub
+            `outputs/USER--NAME@COMMIT/evaluation/metrics_….json`, of a folder of videos nowhere.
         videos_dir: where a run's videos are kept.
         batch_size: videos made at once; by default the recipe's.
         device: by default a GPU if there is one.
@@ -73,135 +81,89 @@ def measure_videos(
             of mixed sizes, lengths or rates. Nothing is written then but videos that were finished.
     """
     names = metric_names(metrics)
-    models = metric_models(names, features, device=device)
-    folder = Path(source)
-    is_run = _is_run(folder)
-    settings = MeasuringSettings(allow_too_few=allow_too_few, cache_dir=default_cache_dir() / "references")
-    if not is_run:
-        for option, value in (("--seed", seed), ("--videos-dir", videos_dir), ("--batch-size", batch_size)):
-            if value is not None:
-                raise ValueError(f"{option} is of videos that a run makes, and {source} holds videos; leave it out")
-        return _measure_given(
-            folder, names, models, settings, reference=reference, num_videos=num_videos, output=_path(output)
+    of_model = {"seed": seed, "videos_dir": videos_dir, "batch_size": batch_size}
+    with joined_processes(device):
+        device = str(usable_device(device))
+        found = first_process_first(lambda: find_source(source))
+        models = metric_models(names, features, device=device, judges=found.judges)
+        settings = MeasuringSettings(allow_too_few=allow_too_few, cache_dir=default_cache_dir() / "references")
+        if not found.is_run:
+            _refuse_for_videos(of_model, source)
+            figures, paths = measure_given(
+                found, names, models, settings, reference=reference, num_videos=num_videos, output=_path(output)
+            )
+            return MeasuredVideos(figures, _path(output), paths)
+        run = first_process_first(
+            lambda: open_run(
+                found.path,
+                names,
+                reference=reference,
+                num_videos=num_videos,
+                seed=seed,
+                batch_size=batch_size,
+                device=device,
+            )
         )
-    run = open_run(
-        folder,
-        names,
-        reference=reference,
-        num_videos=num_videos,
-        seed=seed,
-        batch_size=batch_size,
-        device=device,
-    )
-    ready = make_metrics(names, models, settings)
+        measure = measuring_of(run, names, models, settings)  # so that nothing is made in vain
+        figures, paths = measure(_path(videos_dir) or found.results / "generated")
+        print_figures(figures)
+        path = _path(output) or default_file(
+            found.results, list(figures), num_videos=len(paths), seed=run.wanted[0].seed
+        )
+        first_process_only(lambda: write_figures(path, figures, facts_of(run, found)))
+        print(f"the figures, with where each comes from: {path}")
+    return MeasuredVideos(figures, path, paths)
+
+
+def measuring_of(run: RunToMeasure, names: Sequence[str], models: MetricModels, settings: MeasuringSettings) -> Any:
+    """A function that makes the run's videos in a folder and measures them: figures and files; with what can be
+    refused refused at once.
+
+    Raises:
+        ValueError: too few clips, or a network that does not load.
+    """
+
+    def ready() -> list[Any]:
+        return make_metrics(names, models, settings)
+
     check_counts(
-        ready,
+        first_process_first(ready),
         num_videos=len(run.wanted),
         num_references=None if run.real is None else run.num_references,
         frames_per_clip=models.frames_per_clip,
-        allow_too_few=allow_too_few,
-    )
-    return _measure_run(
-        run,
-        ready,
-        settings,
-        output=_path(output),
-        videos_dir=_path(videos_dir) or run.folder.path / "evaluation" / "generated",
-    )
-
-
-def _measure_run(
-    run: RunToMeasure, metrics: Sequence[Any], settings: MeasuringSettings, *, output: Path | None, videos_dir: Path
-) -> MeasuredVideos:
-    files = run.make_videos(videos_dir)
-    figures = figures_of(
-        metrics,
-        VideoFiles(files),
-        references=run.references(),
-        beside=run.beside(),
-        prompts=run.prompts(),
-        settings=settings,
-        pairs_note=_PAIRS_NOTE,
-    )
-    print_figures(figures)
-    path = output or default_file(
-        run.folder.path / "evaluation", list(figures), num_videos=len(files), seed=run.wanted[0].seed
-    )
-    write_figures(path, figures, {"videos": run.facts(), "references": run.reference_facts()})
-    print(f"the figures, with where each comes from: {path}")
-    return MeasuredVideos(figures, path, files)
-
-
-def _measure_given(
-    folder: Path,
-    names: Sequence[str],
-    models: Any,
-    settings: MeasuringSettings,
-    *,
-    reference: str | Path | None,
-    num_videos: int | None,
-    output: Path | None,
-) -> MeasuredVideos:
-    videos, prompts = given_videos(folder, num_videos=num_videos)
-    real = None if reference is None else VideoFiles(reference)
-    for name in names:
-        kind = METRICS[name].metric
-        if kind.needs_references and real is None:
-            raise ValueError(f"{name} compares with real clips: pass --reference FOLDER, or leave {name} out")
-        if kind.needs_prompts and prompts is None:
-            raise ValueError(
-                f"{name} compares videos with their prompts: {folder} needs a metadata.jsonl with file_name and text "
-                f"of each video, or leave {name} out"
-            )
-        if kind.needs_pairs and real is not None and len(real) != len(videos):
-            raise ValueError(
-                f"{name} compares each video with its reference, in the order of their names: there are {len(videos)} "
-                f"videos and {len(real)} references; give as many, or leave {name} out"
-            )
-    ready = make_metrics(names, models, settings)
-    check_counts(
-        ready,
-        num_videos=len(videos),
-        num_references=None if real is None else len(real),
-        frames_per_clip=models.frames_per_clip,
         allow_too_few=settings.allow_too_few,
     )
-    figures = figures_of(
-        ready,
-        videos,
-        references=None if real is None else real.as_references(),
-        beside=real,
-        prompts=prompts,
-        settings=settings,
-    )
-    print_figures(figures)
-    if output is not None:
-        facts = {
-            "videos": {"source": folder.resolve().name, "count": len(videos), "hash": videos.content_hash()},
-            "references": None
-            if real is None or reference is None
-            else {"source": Path(reference).resolve().name, "count": len(real), "hash": real.content_hash()},
-        }
-        write_figures(output, figures, facts)
-        print(f"the figures, with where each comes from: {output}")
-    return MeasuredVideos(figures, output, videos.paths)
+
+    def measure(videos_dir: Path) -> tuple[dict[str, Measurement], list[Path]]:
+        files = run.make_videos(videos_dir)
+        figures = figures_of(
+            ready(),
+            run.measured(files),
+            references=run.references(),
+            beside=run.beside(),
+            prompts=run.prompts(),
+            sounds=run.sounds(),
+            settings=settings,
+            pairs_note=_OF_CAPTIONS if run.heard is None else _OF_SOUNDS,
+        )
+        return figures, files
+
+    return measure
 
 
-def _is_run(folder: Path) -> bool:
-    """Whether a run lies there, as opposed to videos.
+def facts_of(run: RunToMeasure, source: Source) -> dict[str, Any]:
+    """How the videos were made, of what, and beside which clips."""
+    return {
+        "videos": {"source": source.name, **source.facts, **run.facts()},
+        "references": run.reference_facts(),
+    }
 
-    Raises:
-        ValueError: neither.
-    """
-    if not folder.exists():
-        raise ValueError(f"there is nothing at {folder}; give a run's folder, or a folder of videos")
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is a file; give a run's folder, or a folder of videos")
-    run = RunFolder(folder)
-    if run.model_index.is_file() or run.recipe.is_file() or run.checkpoints.is_dir() or run.model_config is not None:
-        run.require_export()
-        return True
-    return False
+
+def _refuse_for_videos(options: Mapping[str, Any], source: str | Path) -> None:
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} is of videos that a run makes, and {source} holds videos; leave it out")
 
 
 def _path(path: str | Path | None) -> Path | None:

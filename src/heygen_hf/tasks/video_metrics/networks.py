@@ -1,6 +1,8 @@
 """Which networks the metrics look through, as the command line names them, and the metrics made with them."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from heygen_hf.evaluation import METRICS, ClipMetric, MeasuringSettings, MetricModels
 from heygen_hf.evaluation.registry import metric_entry
@@ -21,8 +23,9 @@ _FIELDS = {
 _NEEDED = {
     "content_debiased_fvd": "a VideoMAE, such as MCG-NJU/videomae-base",
     "is": "a classifier of videos, such as RUN/evaluation/judges/digit",
-    "clip_score": "CLIP or a like model, such as openai/clip-vit-base-patch32",
 }
+# What it looks through where nothing else is named; fetched from the Hub the first time.
+_CLIP = "openai/clip-vit-base-patch32"
 
 
 def metric_names(metrics: Sequence[str]) -> list[str]:
@@ -37,12 +40,15 @@ def metric_names(metrics: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(metric_entry(name).name for name in asked))
 
 
-def metric_models(metrics: Sequence[str], features: Sequence[str], *, device: str | None = None) -> MetricModels:
+def metric_models(
+    metrics: Sequence[str], features: Sequence[str], *, device: str | None = None, judges: Path | None = None
+) -> MetricModels:
     """The networks for `metrics`.
 
     Args:
         features: `metric=NAME_OR_FOLDER`, or one alone for FVD and JEDi, or for the only metrics asked for that have a
             network.
+        judges: of a run, for the Inception Score where no other classifier is named: the one of most classes.
 
     Raises:
         ValueError: a metric that is not asked for or has no network, one of which it is not clear whose it is, or a
@@ -60,10 +66,23 @@ def metric_models(metrics: Sequence[str], features: Sequence[str], *, device: st
             chosen[_FIELDS[name]] = source
         else:
             chosen[_field_of_one(given, with_network)] = given
+    if "is" in metrics and "classifier" not in chosen and (judge := _judge_of_most_classes(judges)) is not None:
+        print(f"is looks through the run's own judge of {judge.name}")
+        chosen["classifier"] = str(judge)
+    if "clip_score" in metrics:
+        chosen.setdefault("text_video_features", _CLIP)
     for name, what in _NEEDED.items():
         if name in metrics and _FIELDS[name] not in chosen:
             raise ValueError(f"{name} needs {what}: pass --features {name}=NAME_OR_FOLDER, or leave {name} out")
     return MetricModels(**chosen, device=device)  # type: ignore[arg-type]
+
+
+def _judge_of_most_classes(judges: Path | None) -> Path | None:
+    """A run's classifier; of several the one by whose classes videos can differ the most."""
+    found = {}
+    for config in sorted(judges.glob("*/config.json")) if judges is not None else ():
+        found[config.parent] = len(json.loads(config.read_text(encoding="utf-8")).get("id2label", {}))
+    return max(found, key=lambda judge: found[judge], default=None)
 
 
 def _field_of_one(given: str, with_network: Sequence[str]) -> str:
@@ -78,4 +97,16 @@ def _field_of_one(given: str, with_network: Sequence[str]) -> str:
 
 def make_metrics(names: Sequence[str], models: MetricModels, settings: MeasuringSettings) -> list[ClipMetric]:
     """The metrics with their networks loaded: before anything is generated, so that nothing is in vain."""
-    return [metric_entry(name).make(models, settings) for name in names]
+    return [_made(name, models, settings) for name in names]
+
+
+def _made(name: str, models: MetricModels, settings: MeasuringSettings) -> ClipMetric:
+    try:
+        return metric_entry(name).make(models, settings)
+    except ValueError as error:
+        if name == "clip_score" and models.text_video_features == _CLIP:
+            raise ValueError(
+                f"clip_score looks through {_CLIP}, which is not here and cannot be fetched (no network?): pass "
+                "--features clip_score=FOLDER_OR_NAME of CLIP or a like model, or leave clip_score out"
+            ) from error
+        raise

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -52,14 +52,21 @@ def _notes(figures: Mapping[str, Measurement]) -> list[str]:
     return [f"{', '.join(those)}: {note}" for note, those in names.items()]
 
 
-def default_file(folder: Path, metrics: Sequence[str], *, num_videos: int, seed: int) -> Path:
+def default_file(
+    folder: Path,
+    metrics: Sequence[str],
+    *,
+    num_videos: int,
+    seed: int,
+    of: Literal["metrics", "checkpoints"] = "metrics",
+) -> Path:
     """`metrics_<names>_<videos>_videos_seed_<seed>.json`: figures of another kind do not overwrite these."""
     names = "-".join(sorted(metrics))
     if len(names) > _LONGEST_NAME:
         all_of_them = set(metrics) == set(METRICS)
         digest = hashlib.blake2b(names.encode(), digest_size=4).hexdigest()
         names = "all" if all_of_them else f"{len(metrics)}-{digest}"
-    return folder / f"metrics_{names}_{num_videos}_videos_seed_{seed}.json"
+    return folder / f"{of}_{names}_{num_videos}_videos_seed_{seed}.json"
 
 
 def write_figures(path: Path, figures: Mapping[str, Measurement], facts: Mapping[str, Any]) -> None:
