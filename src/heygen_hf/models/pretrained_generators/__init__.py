@@ -1,5 +1,6 @@
 """Published video generators of diffusers, as this package trains them: a small specification for each family."""
 
+from heygen_hf.models.pretrained_generators.adapter_targets import unmatched_targets
 from heygen_hf.models.pretrained_generators.configuration_pretrained_generator import PretrainedGeneratorConfig
 from heygen_hf.models.pretrained_generators.families import FAMILIES, family_of
 from heygen_hf.models.pretrained_generators.family import GeneratorFamily
@@ -11,4 +12,5 @@ __all__ = [
     "PretrainedGeneratorConfig",
     "PretrainedVideoGenerator",
     "family_of",
+    "unmatched_targets",
 ]

@@ -64,3 +64,7 @@ class CogVideoXFamily(GeneratorFamily):
     def patch_size(self) -> tuple[int, int, int]:
         size = self.transformer_config.patch_size
         return self.transformer_config.patch_size_t or 1, size, size
+
+    def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:
+        sizes = super().sampling_arguments(height=height, width=width, num_frames=num_frames, frame_rate=frame_rate)
+        return sizes | {"max_sequence_length": self._prompt_tokens}

@@ -1,10 +1,13 @@
 """A published transformer of diffusers as a generator that trains like the package's own."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.graph import save_on_cpu
+from torch.utils.checkpoint import checkpoint
 
 from heygen_hf.losses import DenoisingObjective
 from heygen_hf.models.pretrained_generators.configuration_pretrained_generator import PretrainedGeneratorConfig
@@ -134,11 +137,33 @@ class PretrainedVideoGenerator(nn.Module):
 
     # What Trainer asks of a model.
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Recompute the transformer's blocks in the backward pass."""
-        self.transformer.enable_gradient_checkpointing()
+    def activation_checkpointing_enable(
+        self,
+        activation_checkpointing_kwargs: dict[str, Any] | None = None,
+        every_n_layers: int = 1,
+        offload: bool = False,
+    ) -> None:
+        """Recompute the transformer's blocks in the backward pass.
 
-    def gradient_checkpointing_disable(self) -> None:
+        Args:
+            activation_checkpointing_kwargs: of `torch.utils.checkpoint.checkpoint`.
+            every_n_layers: only every so manieth block is recomputed.
+            offload: what is kept for the recomputation waits in the CPU's memory.
+        """
+        options = {"use_reentrant": False, **(activation_checkpointing_kwargs or {})}
+        lists = [module for module in self.transformer.modules() if isinstance(module, nn.ModuleList)]
+        number_of = {id(block): number for blocks in lists for number, block in enumerate(blocks)}
+
+        def run(block: nn.Module, *args: Any) -> Any:
+            if number_of.get(id(block), 0) % every_n_layers:
+                return block(*args)
+            device_type = self.device.type
+            with save_on_cpu(pin_memory=device_type != "cpu") if offload else nullcontext():
+                return checkpoint(block.__call__, *args, **options)
+
+        self.transformer.enable_gradient_checkpointing(run)
+
+    def activation_checkpointing_disable(self) -> None:
         """Keep all activations."""
         self.transformer.disable_gradient_checkpointing()
 
