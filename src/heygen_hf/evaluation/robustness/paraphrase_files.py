@@ -27,7 +27,7 @@ def read_paraphrases(path: str | Path) -> dict[str, list[str]]:
                 f'{file.name} line {number} is no {{"prompt": "…", "paraphrases": ["…"]}}; mend it, or leave it out'
             )
         held = found.setdefault(prompt, [])
-        held += [each for each in others if each not in held and each != prompt]
+        held += [each for each in dict.fromkeys(others) if each not in held and each != prompt]
     if not any(found.values()):
         raise ValueError(f"{file.name} holds no paraphrase; give at least one")
     return found

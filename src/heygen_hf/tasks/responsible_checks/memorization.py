@@ -278,8 +278,8 @@ def _summary(figures: Sequence[Measurement], pairs: dict[str, list[dict[str, Any
         return (
             f"Videos come nearer to training clips than held-out clips do: {worst.value:.1%} of {worst.count} lie "
             f"within the nearest {worst.reference_value:.1%} of held-out clips' distances "
-            f"({worst.details['features']}), and up to {copies} are nearer than every held-out clip; look at the nearest "
-            "pairs."
+            f"({worst.details['features']}), and up to {copies} are nearer than every held-out clip; look at the "
+            "nearest pairs."
         )
     if copies:
         return (
