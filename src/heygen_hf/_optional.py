@@ -34,6 +34,7 @@ OPTIONAL_DEPENDENCIES: dict[str, OptionalDependency] = {
     ),
     "optuna": OptionalDependency(extra="search", purpose="searching hyper-parameters (heygen-hf search)"),
     "matplotlib": OptionalDependency(extra="plots", purpose="drawing curves"),
+    "ftfy": OptionalDependency(extra="wan", purpose="reading captions as Wan's pipelines do"),
     "gradio": OptionalDependency(extra="demo", purpose="serving a demo (heygen-hf demo)"),
     "deepspeed": OptionalDependency(extra="deepspeed", purpose="training with DeepSpeed ZeRO"),
     "mlflow": OptionalDependency(extra="mlflow", purpose="logging to MLflow"),

@@ -1,5 +1,6 @@
 """Training gives a transformer what its own pipeline gives it in sampling, tensor by tensor."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from diffusers import DiffusionPipeline, WanImageToVideoPipeline
 from sampling import Run, assert_same_inputs, collated, family_around, frames_of, latent_shape, picture
 from tiny_pipelines import TINY_CLIPS, tiny_pipeline
 
+from heygen_hf._optional import is_available
 from heygen_hf.pipelines.latents import normalize_latents
 
 PROMPTS = ["a red ball", "two dogs run, one cat sleeps " * 30, "x"]
@@ -140,3 +142,14 @@ def test_given_frames_of_wan_22_are_at_timestep_0_as_in_its_image_pipeline(dtype
 def test_only_a_wan_with_a_timestep_for_each_token_takes_given_frames():
     assert not family_around(tiny_pipeline("wan")).takes_frame_timesteps
     assert family_around(tiny_pipeline("wan_22")).takes_frame_timesteps
+
+
+def test_wan_says_whether_it_mends_captions_and_its_image_pipeline_must(monkeypatch):
+    pipeline, images = tiny_pipeline("wan"), tiny_pipeline("wan_image_to_video")
+    settings = family_around(pipeline).prompt_settings()
+    is_available.cache_clear()
+    monkeypatch.setitem(sys.modules, "ftfy", None)
+    assert family_around(pipeline).prompt_settings() != settings
+    with pytest.raises(ImportError, match=r"heygen_hf\[wan\]"):
+        family_around(images)
+    is_available.cache_clear()

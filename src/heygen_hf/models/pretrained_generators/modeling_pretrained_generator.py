@@ -1,7 +1,8 @@
 """A published transformer of diffusers as a generator that trains like the package's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch.autograd.graph import save_on_cpu
 from torch.utils.checkpoint import checkpoint
 
 from heygen_hf.losses import DenoisingObjective
+from heygen_hf.models.pretrained_generators.clip_sources import SourceLosses
 from heygen_hf.models.pretrained_generators.configuration_pretrained_generator import PretrainedGeneratorConfig
 from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily
 from heygen_hf.models.video_transformer.modeling_video_generation import VideoGenerationOutput
@@ -26,6 +28,7 @@ class PretrainedVideoGenerator(nn.Module):
         objective: by default the family's.
         empty_caption: what `encode_prompts([""])` gives, shown in place of dropped captions; needed with
             `config.condition_dropout`.
+        source_losses: where batches say the `source` of each clip, how each counts.
 
     Raises:
         ValueError: captions are to be dropped, and there is no empty one.
@@ -42,6 +45,7 @@ class PretrainedVideoGenerator(nn.Module):
         *,
         objective: DenoisingObjective,
         empty_caption: Mapping[str, torch.Tensor] | None = None,
+        source_losses: SourceLosses | None = None,
     ) -> None:
         super().__init__()
         if config.condition_dropout and empty_caption is None:
@@ -52,6 +56,7 @@ class PretrainedVideoGenerator(nn.Module):
         self.family, self.config, self.objective = family, config, objective
         self.transformer: nn.Module = family.pipeline.transformer
         self.empty_caption = dict(empty_caption or {})
+        self.source_losses = source_losses
 
     def forward(
         self,
@@ -61,6 +66,7 @@ class PretrainedVideoGenerator(nn.Module):
         timestep: torch.Tensor | None = None,
         noise: torch.Tensor | None = None,
         condition_dropout_mask: torch.Tensor | None = None,
+        source: Sequence[str] | None = None,
         return_loss: bool = True,  # noqa: ARG002 - tells Trainer that evaluation has a loss without labels
         **conditions: torch.Tensor,
     ) -> VideoGenerationOutput:
@@ -71,6 +77,7 @@ class PretrainedVideoGenerator(nn.Module):
             encoder_hidden_states, attention_mask: encoded captions `(batch, tokens, width)` and `(batch, tokens)`.
             timestep, noise: drawn where they are not given, as by [`VideoTransformerForVideoGeneration`].
             condition_dropout_mask: `(batch,)`, True where the caption is replaced by an empty one.
+            source: where each clip is from, see `source_losses`.
             conditions: what else the family encodes, with a row for each clip.
         """
         given: dict[str, torch.Tensor] = {"encoder_hidden_states": encoder_hidden_states, **conditions}
@@ -82,6 +89,17 @@ class PretrainedVideoGenerator(nn.Module):
         result = self.objective(
             lambda noisy, at: self.denoise(noisy, at, given), sample=pixel_values, noise=noise, timestep=timestep
         )
+        if source is not None and self.source_losses is not None:
+            result = self.source_losses(
+                result,
+                source,
+                objective=self.objective,
+                denoise_rows=lambda rows: partial(
+                    self.denoise, conditions={name: value[rows] for name, value in given.items()}
+                ),
+                noisy=self.objective.add_noise(pixel_values, noise, timestep),
+                timestep=timestep,
+            )
         return VideoGenerationOutput(
             loss=result.loss,
             loss_per_sample=result.loss_per_sample,

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from heygen_hf._optional import is_available
 from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily, pad_tokens, trim_padding
 
 _PROMPT_TOKENS = 512
@@ -41,7 +42,8 @@ class WanFamily(GeneratorFamily):
         return [{"text_embeddings": trim_padding(row)} for row in embeddings]
 
     def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": _PROMPT_TOKENS}
+        # The pipeline mends broken characters if it can.
+        return {"max_sequence_length": _PROMPT_TOKENS, "mends_text": is_available("ftfy")}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype = self.pipeline.transformer.dtype

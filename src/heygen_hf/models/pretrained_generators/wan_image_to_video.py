@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from heygen_hf._optional import require
 from heygen_hf.models.pretrained_generators.family import Conditions
 from heygen_hf.models.pretrained_generators.wan import WanFamily
 
@@ -17,6 +18,7 @@ class WanImageToVideoFamily(WanFamily):
 
     def check(self) -> None:
         super().check()
+        require("ftfy")  # without which the pipeline reads no prompt
         if self.pipeline.config.get("expand_timesteps"):
             raise ValueError(
                 "this Wan is told of its first frame by timesteps (expand_timesteps is set): train it as the "
