@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import PIL.Image
 import torch
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily
@@ -100,8 +101,8 @@ class PretrainedGeneratorPipeline:
             return VideoGenerationPipelineOutput(frames=pipe(prompt=prompts, generator=generators, **arguments).frames)
         # These pipelines take one picture a call.
         made = [
-            pipe(image=picture, prompt=one, generator=its, **arguments).frames
-            for picture, one, its in zip(image, prompts, generators, strict=True)
+            pipe(image=as_picture(first), prompt=one, generator=its, **arguments).frames
+            for first, one, its in zip(image, prompts, generators, strict=True)
         ]
         return VideoGenerationPipelineOutput(frames=torch.cat(made))
 
@@ -110,3 +111,9 @@ class PretrainedGeneratorPipeline:
         for name, part in pipe.components.items():
             if isinstance(part, torch.nn.Module) and name != "transformer" and part.device != self.device:
                 part.to(self.device)
+
+
+def as_picture(frame: torch.Tensor) -> PIL.Image.Image:
+    """A frame `(channels, height, width)` in [0, 1] as these pipelines take it: image encoders expect 8 bits."""
+    values = (frame.float() * 255).round().clamp(0, 255).to(torch.uint8)
+    return PIL.Image.fromarray(values.permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,147 @@
+"""Recipes of recipes/finetune on tiny pipelines of their families: they learn, resume, and load in plain diffusers."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import DiffusionPipeline
+from safetensors.torch import load_file
+from tiny_pipelines import TINY_CLIPS
+
+from heygen_hf.data import render_moving_digits
+from heygen_hf.pipelines.pretrained_generator import as_picture
+from heygen_hf.tasks import run_recipe
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "finetune"
+FAMILIES = ("wan", "wan_image_to_video", "ltx", "cogvideox", "hunyuan_video", "mochi")
+KINDS = ("lora", "full")
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("clips")
+    return render_moving_digits(folder / "clips", num_train=4, num_validation=2, num_test=2, num_frames=9)
+
+
+@pytest.fixture(scope="module")
+def train(
+    clips: Path, tmp_path_factory: pytest.TempPathFactory, tiny_pipeline_folder: Callable[[str], Path]
+) -> Callable[..., Path]:
+    """Trains a family's recipe on its own training clips, and gives the run's folder; each once."""
+    work, finished = tmp_path_factory.mktemp("runs"), set()
+
+    def run(family: str, kind: str, *overrides: str, name: str | None = None, resume: str | None = None) -> Path:
+        folder = work / (name or f"{family}_{kind}")
+        if folder in finished and resume is None:
+            return folder
+        sizes = TINY_CLIPS[family]
+        run_recipe(
+            RECIPES / f"{family}_{kind}.yaml",
+            [
+                f"output_dir={folder}",
+                f"model.pretrained={tiny_pipeline_folder(family)}",
+                f"data.train={clips / 'train'}",
+                f"data.validation={clips / 'train'}",
+                f"data.cache_dir={work / 'cache'}",
+                "data.cache.dtype=float32",
+                *(f"processor.{key}={value}" for key, value in sizes.items()),
+                "processor.target_fps=null",
+                "processor.frame_position=start",
+                "model.dtype=float32",
+                *(("peft.r=8", "training.learning_rate=3e-2") if kind == "lora" else ("training.learning_rate=3e-3",)),
+                f"training.max_steps={STEPS}",
+                "training.warmup_steps=0",
+                "training.precision=fp32",
+                "training.per_device_train_batch_size=2",
+                "training.gradient_accumulation_steps=1",
+                f"training.eval_steps={STEPS}",
+                f"training.save_steps={STEPS // 2}",
+                "training.logging_steps=1",
+                "training.disable_tqdm=true",
+                "generation.num_inference_steps=2",
+                "generation.num_samples=1",
+                *overrides,
+            ],
+            resume=resume,
+        )
+        finished.add(folder)
+        return folder
+
+    return run
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def sampled(pipeline: Any, run: Path) -> torch.Tensor:
+    """The frames that `reference.json` describes, by the pipeline's own call."""
+    said = json.loads((run / "reference.json").read_text())
+    names = ("num_frames", "height", "width", "num_inference_steps", "guidance_scale")
+    arguments = {name: said[name] for name in names}
+    reference = load_file(run / "reference.safetensors")
+    if "image" in reference:
+        arguments["image"] = as_picture(reference["image"])
+    if "LTX" in type(pipeline).__name__:
+        arguments["frame_rate"] = said["frame_rate"]
+    if "CogVideoX" in type(pipeline).__name__:
+        arguments["max_sequence_length"] = pipeline.transformer.config.max_text_seq_length
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(said["seed"])
+    return pipeline(prompt=said["prompt"], generator=generator, output_type="pt", **arguments).frames.float()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_loss_on_the_training_clips_falls(family, kind, train):
+    losses = [line["eval_loss"] for line in log_of(train(family, kind)) if "eval_loss" in line]
+    assert losses[-1] < 0.97 * losses[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_plain_diffusers_loads_the_adapter_and_lets_go_of_it(family, train, tiny_pipeline_folder):
+    run = train(family, "lora")
+    pipeline = DiffusionPipeline.from_pretrained(str(tiny_pipeline_folder(family)))
+    before = sampled(pipeline, run)
+    pipeline.load_lora_weights(str(run))
+    reference = load_file(run / "reference.safetensors")["frames"]
+    assert torch.equal(sampled(pipeline, run), reference)
+    pipeline.unload_lora_weights()
+    after = sampled(pipeline, run)
+    assert torch.equal(after, before)
+    assert not torch.equal(after, reference)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_plain_diffusers_loads_the_whole_pipeline(family, train):
+    run = train(family, "full")
+    pipeline = DiffusionPipeline.from_pretrained(str(run))
+    assert torch.equal(sampled(pipeline, run), load_file(run / "reference.safetensors")["frames"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_resumed_run_is_the_same(family, kind, train):
+    whole = train(family, kind)
+    half = whole.with_name(f"{whole.name}_resumed")
+    shutil.copytree(whole, half, ignore=shutil.ignore_patterns(f"checkpoint-{STEPS}", "*.safetensors.index.json"))
+    for exported in ("run.json", "README.md", "metrics.json", "base_pipeline.json", "model_index.json"):
+        (half / exported).unlink(missing_ok=True)
+    train(family, kind, name=half.name, resume="auto")
+    name = f"checkpoints/checkpoint-{STEPS}/model.safetensors"
+    ours, theirs = load_file(half / name), load_file(whole / name)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    reference = load_file(whole / "reference.safetensors")["frames"]
+    assert torch.equal(load_file(half / "reference.safetensors")["frames"], reference)
+
+
+def test_a_checkpoint_of_an_adapter_holds_the_adapter_alone(train):
+    names = load_file(train("wan", "lora") / f"checkpoints/checkpoint-{STEPS}/model.safetensors")
+    assert names
+    assert all("lora_" in name for name in names)
