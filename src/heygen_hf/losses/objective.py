@@ -131,7 +131,11 @@ class DenoisingObjective(ABC):
         target = targets.get(self.prediction_type)
         if target is None:
             target = self.velocity(sample, noise, timestep)
-        scale = self._error_scale(timestep, sample)
+        return self.error(prediction, target, timestep)
+
+    def error(self, prediction: torch.Tensor, target: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        """As `loss`, from any target of the prediction's kind, such as another model's prediction."""
+        scale = self._error_scale(timestep, target)
         return mean_over_generated_frames(((prediction - target) * scale).square(), timestep)
 
     def _error_scale(self, timestep: torch.Tensor, sample: torch.Tensor) -> torch.Tensor | float:

@@ -1,6 +1,6 @@
 """The trainer of video generators: reproducible noise, and a validation loss at fixed timesteps and noise."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,8 +27,8 @@ class VideoGenerationTrainer(BaseTrainer):
     - Noise, timesteps and condition dropout depend on (seed, optimiser step, position in the global batch), so the
       number of processes and accumulation steps changes nothing but rounding, and a resumed run continues exactly.
     - `evaluate` reports the loss at fixed timesteps and noise: `eval_loss` and `eval_loss_at_<timestep>`.
-    - The training loss is logged by timestep (`loss_at_0.2_to_0.4`), and as `loss_given` and `loss_whole` where frames
-      are given to some samples.
+    - The training loss is logged by timestep (`loss_at_0.2_to_0.4`), as `loss_given` and `loss_whole` where frames
+      are given to some samples, and as `loss_<source>` where clips of several sources are mixed (see `MixedClips`).
     - `args.given_frames` gives frames of some samples to the model, drawn like the noise; `eval_loss` stays that of
       whole clips, and `eval_loss_given_<pattern>` is beside it.
     - Clips of several sizes are batched by size (`args.tokens_per_batch` sets how many for each process). There the
@@ -124,7 +124,12 @@ class VideoGenerationTrainer(BaseTrainer):
             condition_dropout_mask=draw.condition_dropout_mask.to(device),
         )
         self._count_tokens(inputs)
-        self._note_parts(outputs.loss_per_sample, draw.timestep, None if self.given_frames is None else given.given)
+        self._note_parts(
+            outputs.loss_per_sample,
+            draw.timestep,
+            given=None if self.given_frames is None else given.given,
+            sources=inputs.get("source"),
+        )
         return (outputs.loss, outputs) if return_outputs else outputs.loss
 
     def _noise_arguments(self, pixel_values: torch.Tensor, *, positions: list[int], step: int) -> dict[str, Any]:
@@ -174,14 +179,32 @@ class VideoGenerationTrainer(BaseTrainer):
         tokens += sum(inputs[name].shape[1] for name in ("input_ids", "encoder_hidden_states") if name in inputs)
         self.throughput.add(samples=batch, tokens=batch * tokens)
 
-    def _note_parts(self, losses: torch.Tensor, timestep: torch.Tensor, given: torch.Tensor | None) -> None:
-        """The loss by noise, and by whether frames were given, for the log."""
-        bands = bands_of_timesteps(timestep)
-        if given is None:
-            self.loss_parts.add_samples(losses, bands, names=BAND_NAMES)
-            return
-        kinds = ["loss_given" if some else "loss_whole" for some in given.flatten(1).any(1).tolist()]
-        self.loss_parts.add_samples(losses, bands, kinds, names=[*BAND_NAMES, "loss_given", "loss_whole"])
+    def _note_parts(
+        self,
+        losses: torch.Tensor,
+        timestep: torch.Tensor,
+        *,
+        given: torch.Tensor | None,
+        sources: Sequence[str] | None,
+    ) -> None:
+        """The loss by noise, by whether frames were given, and by source, for the log."""
+        groups: list[Sequence[str]] = [bands_of_timesteps(timestep)]
+        names = [*BAND_NAMES]
+        if given is not None:
+            groups.append(["loss_given" if some else "loss_whole" for some in given.flatten(1).any(1).tolist()])
+            names += ["loss_given", "loss_whole"]
+        if sources is not None:
+            groups.append([f"loss_{source}" for source in sources])
+            names += [f"loss_{source}" for source in self._source_names]
+        self.loss_parts.add_samples(losses, *groups, names=names)
+
+    @property
+    def _source_names(self) -> Sequence[str]:
+        """Where the training clips are from, in words that are the same on all processes."""
+        dataset: Any = self.train_dataset
+        while not hasattr(dataset, "source_names") and hasattr(dataset, "clips"):
+            dataset = dataset.clips  # repeated
+        return getattr(dataset, "source_names", ())
 
     # Evaluation and samples, with the averaged weights.
 

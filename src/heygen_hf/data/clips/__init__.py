@@ -4,6 +4,7 @@ from heygen_hf.data.clips.collators import VideoTextCollator, class_names
 from heygen_hf.data.clips.dataset import VideoClipDataset
 from heygen_hf.data.clips.encoded import EncodedClips
 from heygen_hf.data.clips.finishing import ClipOptions
+from heygen_hf.data.clips.mixed import ClipsBeside, MixedClips
 from heygen_hf.data.clips.prepare import prepare_clips
 from heygen_hf.data.clips.repeated import RepeatedClips
 from heygen_hf.data.clips.sounds import ClipSounds, prepare_sounds
@@ -16,7 +17,9 @@ __all__ = [
     "ClipOptions",
     "ClipSounds",
     "ClipSubset",
+    "ClipsBeside",
     "EncodedClips",
+    "MixedClips",
     "RepeatedClips",
     "StreamedClipDataset",
     "TextTargetCollator",

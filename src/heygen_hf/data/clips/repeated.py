@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.clips.dataset import VideoClipDataset
+from heygen_hf.data.clips.mixed import MixedClips
 
 
 class RepeatedClips(Dataset):
@@ -22,7 +23,7 @@ class RepeatedClips(Dataset):
         times: how often, at least once.
     """
 
-    def __init__(self, clips: VideoClipDataset, *, times: int) -> None:
+    def __init__(self, clips: VideoClipDataset | MixedClips, *, times: int) -> None:
         if times < 1:
             raise ValueError(f"times={times} must be at least 1")
         self.clips, self.times = clips, times

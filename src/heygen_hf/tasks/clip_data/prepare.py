@@ -10,7 +10,9 @@ from torch.utils.data import Dataset
 
 from heygen_hf.data.clips import (
     ClipOptions,
+    ClipsBeside,
     ClipSubset,
+    MixedClips,
     RepeatedClips,
     StreamedClipDataset,
     VideoClipDataset,
@@ -41,6 +43,7 @@ class PreparedData:
         source: the folder's own name, without the path to it.
         notes: what was left out for the task's sake, in words.
         num_workers: for the data loader.
+        beside: other clips that are trained on beside `train`.
     """
 
     train: VideoClipDataset | StreamedClipDataset
@@ -51,6 +54,7 @@ class PreparedData:
     source: str
     num_workers: int
     notes: tuple[str, ...] = ()
+    beside: tuple[ClipsBeside, ...] = ()
 
     @property
     def measured_split(self) -> Literal["test", "validation", "training"]:
@@ -76,12 +80,16 @@ class PreparedData:
         return self.train
 
     def training_set(self, *, at_least: int) -> Dataset:
-        """The training clips; fewer than one batch are repeated to fill it, which is said aloud."""
-        times = -(-at_least // len(self.train))
-        if times == 1 or isinstance(self.train, StreamedClipDataset):
+        """The training clips, mixed with those beside; fewer than one batch are repeated to fill it, which is said
+        aloud."""
+        if isinstance(self.train, StreamedClipDataset):
             return self.train
-        print(f"{len(self.train)} clips are fewer than a batch of {at_least}: each is drawn {times} times an epoch.")
-        return RepeatedClips(self.train, times=times)
+        clips = MixedClips(self.train, self.beside) if self.beside else self.train
+        times = -(-at_least // len(clips))
+        if times == 1:
+            return clips
+        print(f"{len(clips)} clips are fewer than a batch of {at_least}: each is drawn {times} times an epoch.")
+        return RepeatedClips(clips, times=times)
 
     def sample_prompts(self, count: int) -> list[str]:
         """The first `count` different validation captions."""
@@ -113,15 +121,7 @@ def prepare_data(
     reports: dict[str, DataReport] = {}
     clips: dict[str, Any] = {}
     tables = open_splits(section, seed=seed)
-    options: dict[str, Any] = {
-        "processor": processor,
-        "seed": seed,
-        "buckets": bucket_set(section, processor),
-        "cache_dir": section.cache_dir or default_cache_dir(),
-        "max_bad_share": section.max_bad_share,
-        "max_clip_mebibytes": section.max_clip_mebibytes,
-        "decode_time_limit_seconds": section.decode_time_limit_seconds,
-    }
+    options = _preparing(section, processor=processor, seed=seed)
     if section.streaming:
         clips["train"] = _streamed(section, processor=processor, seed=seed)
         said.append(
@@ -154,6 +154,38 @@ def prepare_data(
     if is_main:
         print("\n".join([*said, *notes, *filter(None, [prepared.test_note])]))
     return prepared
+
+
+def prepare_one_split(
+    section: DataSection, source: str | list[str], *, name: str, processor: VideoProcessor, seed: int, is_main: bool
+) -> VideoClipDataset:
+    """Further clips to train on, read as `section` says of its own, and what became of them said aloud.
+
+    Args:
+        source: as `data.train`.
+        name: of the key that names them.
+
+    Raises:
+        ValueError: nothing usable, or more unusable files than `max_bad_share`.
+    """
+    columns = {**_columns(section), "label_columns": []}
+    table = load_video_dataset(source, split="train", **columns)
+    clips, report = prepare_clips(table, **_preparing(section, processor=processor, seed=seed))
+    if is_main:
+        print(f"{name}: {report.summary()}")
+    return clips.select(range(len(clips)), augmentation=section.augmentation)
+
+
+def _preparing(section: DataSection, *, processor: VideoProcessor, seed: int) -> dict[str, Any]:
+    return {
+        "processor": processor,
+        "seed": seed,
+        "buckets": bucket_set(section, processor),
+        "cache_dir": section.cache_dir or default_cache_dir(),
+        "max_bad_share": section.max_bad_share,
+        "max_clip_mebibytes": section.max_clip_mebibytes,
+        "decode_time_limit_seconds": section.decode_time_limit_seconds,
+    }
 
 
 def _set_apart(clips: dict[str, Any], reports: dict[str, DataReport], section: DataSection, *, seed: int) -> list[str]:

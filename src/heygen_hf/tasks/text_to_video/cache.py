@@ -9,7 +9,6 @@ import torch
 from heygen_hf.data.cache.encoding_fill import FillReport
 from heygen_hf.data.cache.encoding_superseded import list_other_caches
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.clip_data import prepare_data
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.encoded_data import EncodedData, encode_data
 from heygen_hf.tasks.text_to_video.parts import TextToVideo
@@ -50,7 +49,7 @@ def cache(
     process_index, num_processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     is_main = process_index == 0
     processor = VideoProcessor(**asdict(recipe.processor))
-    data = prepare_data(recipe.data, processor=processor, seed=recipe.seed, is_main=is_main)
+    data = parts.prepare(processor=processor, is_main=is_main)
     tokenizer = parts.build_tokenizer(data)
     assert tokenizer is not None  # encoders read captions
     encoders.to(_device())

@@ -29,7 +29,7 @@ class EncodedData:
 
     Attributes:
         caches: kind → cache.
-        splits: "train" and, where there is one, "validation".
+        splits: "train" and, where there are any, "validation" and the clips beside, by their names.
     """
 
     caches: dict[str, EncodingCache]
@@ -75,7 +75,7 @@ def encode_data(
         callables["encode_latents"] = encoders.encode_frames(processor, with_spread=options.posterior == "sample")
     if encoders.text_encoder is not None:
         callables["encode_texts"] = encoders.encode_captions(tokenizer)
-    clips = {"train": data.train, "validation": data.validation}
+    clips = {"train": data.train, "validation": data.validation, **{some.name: some.clips for some in data.beside}}
     splits = {
         split: EncodedClips(
             some,
@@ -83,8 +83,8 @@ def encode_data(
             **callables,
             append=True,
             # validation shows the same in every epoch
-            variants_per_clip=options.variants_per_clip if split == "train" else 1,
-            posterior=options.posterior if split == "train" else "mode",
+            variants_per_clip=1 if split == "validation" else options.variants_per_clip,
+            posterior="mode" if split == "validation" else options.posterior,
             seed=recipe.seed,
             content_hashes=some.contents,
         )
@@ -137,8 +137,14 @@ def training_data(
     if not encoded.missing():
         for clips in encoded.splits.values():
             clips.drop_encoders()
-    splits: dict[str, Any] = {"validation": None, **encoded.splits}
-    return replace(data, **splits, num_workers=num_workers)
+    beside = tuple(replace(some, clips=encoded.splits[some.name]) for some in data.beside)
+    return replace(
+        data,
+        train=encoded.splits.get("train", data.train),
+        validation=encoded.splits.get("validation"),
+        beside=beside,
+        num_workers=num_workers,
+    )
 
 
 def _normalize(
