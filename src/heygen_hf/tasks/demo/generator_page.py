@@ -3,9 +3,11 @@
 import json
 import re
 import secrets
+import shutil
 import sys
 import tempfile
 import traceback
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,7 @@ def generator_page(pipeline: Any, facts: PageFacts) -> Any:
             with gr.Accordion("Model card", open=False):
                 gr.Markdown(facts.card)
         names = {field: name for name, field in fields.items()}
-        maker = _Maker(pipeline, facts)
+        maker = VideoMaker(pipeline, facts)
 
         def generate(values: dict[Any, Any], progress: Any = gr.Progress()) -> dict[Any, Any]:  # noqa: B008 (Gradio's way)
             def tell(window: int, step: int, steps: int) -> None:
@@ -76,12 +78,13 @@ def generator_page(pipeline: Any, facts: PageFacts) -> Any:
     return page
 
 
-class _Maker:
+class VideoMaker:
     """Makes videos in a folder of its own, which goes when the process ends."""
 
     def __init__(self, pipeline: Any, facts: PageFacts) -> None:
         self._pipeline, self._facts = pipeline, facts
-        self._folder = tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="demo-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def make(self, form: dict[str, Any], progress: Any) -> tuple[MadeVideo | None, Path | None, str]:
         """The video, its file with the settings as JSON beside it, and what to say; without a video, why."""
@@ -96,9 +99,9 @@ class _Maker:
         about = {"model": self._facts.model, "revision": self._facts.revision, **self._facts.recorded}
         about = {name: value for name, value in about.items() if value is not None}
         made = replace(made, settings=about | made.settings)
-        for earlier in Path(self._folder.name).iterdir():  # Gradio has its own copies of them
+        for earlier in self._folder.iterdir():  # Gradio has its own copies of them
             earlier.unlink()
-        file = made.write(Path(self._folder.name) / f"{_file_stem(request)}.mp4")
+        file = made.write(self._folder / f"{_file_stem(request)}.mp4")
         file.with_suffix(".json").write_text(
             json.dumps(made.settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -185,7 +188,7 @@ def _heading(pipeline: Any, inputs: ModelInputs, facts: PageFacts) -> str:
     count = sum(weight.numel() for weight in pipeline.transformer.parameters())
     about = [
         inputs.kind(),
-        f"{count / 1e6:.3g} M parameters",
+        f"{count / 1e6:.3g} million parameters" if count >= 1e6 else f"{count:,} parameters",
         f"trained on {inputs.frames} frames of {inputs.width}×{inputs.height} at {inputs.frame_rate:g} a second",
     ]
     about += [f"[model card]({facts.card_url})"] if facts.card_url else []

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from heygen_hf.data.sources import is_missing_locally
 from heygen_hf.hub.push.target import check_repo_id
@@ -50,12 +50,9 @@ def open_generator(
         if not (about / "model_index.json").is_file():
             raise ValueError(f"{repo_id} holds no pipeline (no model_index.json); a demo is of a video generator.")
         pipeline = VideoGenerationPipeline.from_pretrained(repo_id, revision=about.name)
-    except (RepositoryNotFoundError, EntryNotFoundError) as error:
-        raise ValueError(
-            f"there is no folder {source}, and no {repo_id} on the Hub (or not for this token)."
-        ) from error
     except (HfHubHTTPError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        absent = isinstance(error, RepositoryNotFoundError)
+        reason = "it does not exist, or not for this token" if absent else " ".join(str(error).split())[:200]
         raise ValueError(f"there is no folder {source}, and the Hub does not give {repo_id}: {reason}") from error
     facts = page_facts(
         about,
@@ -126,7 +123,7 @@ def _captions_of_card(card: str) -> list[str]:
 
 
 def _unescaped(text: str) -> str:
-    return re.sub(r"\\([^\w\s])", r"\1", text).strip()
+    return re.sub(r"\\([^A-Za-z0-9\s])", r"\1", text).strip()
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
