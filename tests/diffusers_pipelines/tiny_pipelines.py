@@ -327,7 +327,6 @@ def _cogvideox_15() -> CogVideoXPipeline:
         use_rotary_positional_embeddings=True,
         patch_size_t=2,
         patch_bias=False,
-        sample_frames=13,
         autoencoder={"scaling_factor": 0.7, "invert_scale_latents": True},
     )
 
@@ -399,5 +398,4 @@ _BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
 
 # A small clip that each takes, in pixels.
 TINY_CLIPS: dict[str, dict[str, int]] = {family: dict(_SMALL) for family in _BUILDERS}
-TINY_CLIPS["cogvideox_15"]["num_frames"] = 13  # latent frames in pairs
 TINY_CLIPS["mochi"]["num_frames"] = 7  # six to a latent

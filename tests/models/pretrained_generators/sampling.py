@@ -32,6 +32,7 @@ def latent_shape(family: GeneratorFamily, clip: dict[str, int], *, batch: int) -
     """`(batch, frames, channels, height, width)`."""
     temporal, spatial = family.temporal_compression, family.spatial_compression
     frames = (clip["num_frames"] - 1) // temporal + 1
+    frames += -frames % family.frames_per_token  # as the pipeline does
     return batch, frames, family.latent_channels, clip["height"] // spatial, clip["width"] // spatial
 
 

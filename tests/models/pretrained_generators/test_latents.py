@@ -34,8 +34,9 @@ def test_normalisation_is_what_the_pipeline_undoes(name):
     pipeline = tiny_pipeline(name)
     latents, decoded = _decoded_by(pipeline, name)
     assert known_normalization(pipeline.vae, family_around(pipeline).latent_channels) is not None
-    torch.testing.assert_close(normalize_latents(pipeline.vae, decoded), latents)
-    assert not torch.allclose(decoded, latents, rtol=0.05)
+    kept = latents[:, :, latents.shape[2] - decoded.shape[2] :]  # CogVideoX 1.5 throws a frame away
+    torch.testing.assert_close(normalize_latents(pipeline.vae, decoded), kept)
+    assert not torch.allclose(decoded, kept, rtol=0.05)
 
 
 def test_the_scaling_factor_of_ltx_is_used_beside_its_spread():

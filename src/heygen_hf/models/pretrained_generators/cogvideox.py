@@ -16,7 +16,7 @@ class CogVideoXFamily(GeneratorFamily):
     pipeline_classes: ClassVar[tuple[str, ...]] = ("CogVideoXPipeline",)
 
     @property
-    def _prompt_tokens(self) -> int:
+    def prompt_tokens(self) -> int:  # type: ignore[override]
         return int(self.transformer_config.max_text_seq_length)
 
     @torch.no_grad()
@@ -24,14 +24,14 @@ class CogVideoXFamily(GeneratorFamily):
         embeddings, _ = self.pipeline.encode_prompt(
             list(prompts),
             do_classifier_free_guidance=False,
-            max_sequence_length=self._prompt_tokens,
+            max_sequence_length=self.prompt_tokens,
             device=self.pipeline.text_encoder.device,
         )
         # The transformer reads the padding too.
         return [{"text_embeddings": row} for row in embeddings]
 
     def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": self._prompt_tokens}
+        return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype, pipe = self.pipeline.transformer.dtype, self.pipeline
@@ -63,8 +63,27 @@ class CogVideoXFamily(GeneratorFamily):
     @property
     def patch_size(self) -> tuple[int, int, int]:
         size = self.transformer_config.patch_size
-        return self.transformer_config.patch_size_t or 1, size, size
+        return 1, size, size
+
+    @property
+    def frames_per_token(self) -> int:
+        return int(self.transformer_config.patch_size_t or 1)
+
+    def whole_patches(self, latents: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # CogVideoX 1.5 takes frames in pairs, and its autoencoder gives an odd number. The pipeline denoises a frame
+        # more, before the others, and throws it away; in training the first one stands there twice.
+        missing = -latents.shape[1] % self.frames_per_token
+        if not missing:
+            return latents, noise
+        first = latents[:, :1].expand(-1, missing, *latents.shape[2:])
+        # Its noise is its own, and as reproducible as that of the clip.
+        rows = []
+        for row in noise:
+            seed = int(row.float().cpu().contiguous().view(torch.int32).sum())
+            shape = (missing, *row.shape[1:])
+            rows.append(torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+        return torch.cat((first, latents), dim=1), torch.cat((torch.stack(rows).to(noise), noise), dim=1)
 
     def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:
         sizes = super().sampling_arguments(height=height, width=width, num_frames=num_frames, frame_rate=frame_rate)
-        return sizes | {"max_sequence_length": self._prompt_tokens}
+        return sizes | {"max_sequence_length": self.prompt_tokens}

@@ -14,6 +14,7 @@ class PretrainedGeneratorConfig(PreTrainedConfig):
         family: a name in `FAMILIES`.
         base, base_revision: the pipeline's folder or Hub name, and its revision.
         num_channels, patch_size: of the latents and, in latents, of a token.
+        frames_per_token: latent frames of a token where they are filled up, see `GeneratorFamily.whole_patches`.
         temporal_compression, spatial_compression: of the autoencoder.
         condition_dropout: share of training samples whose caption is replaced by an empty one.
         given_frame_patterns: set by the trainer, see [`VideoTransformerConfig`].
@@ -26,6 +27,7 @@ class PretrainedGeneratorConfig(PreTrainedConfig):
     base_revision: str | None = None
     num_channels: int = 16
     patch_size: list[int] | tuple[int, ...] = (1, 2, 2)
+    frames_per_token: int | None = None
     temporal_compression: int = 4
     spatial_compression: int = 8
     condition_dropout: float | int = 0.0
@@ -43,4 +45,5 @@ class PretrainedGeneratorConfig(PreTrainedConfig):
             ValueError: a size its patch does not divide.
         """
         grid = patch_grid(frames, height, width, self.patch_size)
-        return grid[0] * grid[1] * grid[2]
+        pairs = -(-grid[0] * self.patch_size[0] // (self.frames_per_token or self.patch_size[0]))
+        return pairs * grid[1] * grid[2]

@@ -26,6 +26,7 @@ class GeneratorFamily(ABC):
     Attributes:
         name: as recipes and cards write it.
         pipeline_classes: the classes of diffusers it covers, as in `model_index.json`.
+        prompt_tokens: of a caption, at most.
         lora_targets: endings of the names of the layers that LoRA adapts by default: the projections of attention and,
             where the family's published adapters have them, of the feed-forward.
         takes_frame_timesteps: whether latent frames may have timesteps of their own, so that some can be given.
@@ -36,6 +37,7 @@ class GeneratorFamily(ABC):
     name: ClassVar[str]
     pipeline_classes: ClassVar[tuple[str, ...]]
     lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0")
+    prompt_tokens: int = 256
     takes_frame_timesteps: bool = False
     takes_first_frame: ClassVar[bool] = False
 
@@ -108,6 +110,13 @@ class GeneratorFamily(ABC):
         config = self.pipeline.scheduler.config
         return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
+    def whole_patches(self, latents: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Clean latents and noise `(batch, frames, channels, height, width)` with frames in the number that fits.
+
+        Most transformers take any number; see `frames_per_token`.
+        """
+        return latents, noise
+
     # Sizes.
 
     @property
@@ -118,7 +127,12 @@ class GeneratorFamily(ABC):
     @property
     @abstractmethod
     def patch_size(self) -> tuple[int, int, int]:
-        """Latent frames, height and width of a token."""
+        """What a clip's latent frames, height and width must be multiples of; a token's, but for `frames_per_token`."""
+
+    @property
+    def frames_per_token(self) -> int:
+        """Latent frames of a token, also where `whole_patches` adds those that are missing."""
+        return self.patch_size[0]
 
     @property
     def latent_channels(self) -> int:

@@ -8,7 +8,6 @@ import torch
 
 from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily
 
-_PROMPT_TOKENS = 128
 _STEPS = 1000.0
 
 
@@ -21,6 +20,7 @@ class LTXFamily(GeneratorFamily):
 
     name: ClassVar[str] = "ltx"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("LTXPipeline", "LTXImageToVideoPipeline")
+    prompt_tokens: int = 128
     takes_frame_timesteps: ClassVar[bool] = True
     frame_rate: float = 25.0
 
@@ -29,14 +29,14 @@ class LTXFamily(GeneratorFamily):
         embeddings, mask, *_ = self.pipeline.encode_prompt(
             list(prompts),
             do_classifier_free_guidance=False,
-            max_sequence_length=_PROMPT_TOKENS,
+            max_sequence_length=self.prompt_tokens,
             device=self.pipeline.text_encoder.device,
         )
         rows = zip(embeddings, mask, strict=True)
         return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
 
     def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": _PROMPT_TOKENS}
+        return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         pipe, dtype = self.pipeline, self.pipeline.transformer.dtype

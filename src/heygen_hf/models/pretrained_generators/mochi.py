@@ -7,7 +7,6 @@ import torch
 
 from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily
 
-_PROMPT_TOKENS = 256
 _STEPS = 1000.0
 
 
@@ -16,6 +15,7 @@ class MochiFamily(GeneratorFamily):
 
     name: ClassVar[str] = "mochi"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("MochiPipeline",)
+    prompt_tokens: int = 256
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
@@ -28,14 +28,14 @@ class MochiFamily(GeneratorFamily):
         embeddings, mask, *_ = self.pipeline.encode_prompt(
             list(prompts),
             do_classifier_free_guidance=False,
-            max_sequence_length=_PROMPT_TOKENS,
+            max_sequence_length=self.prompt_tokens,
             device=self.pipeline.text_encoder.device,
         )
         rows = zip(embeddings, mask, strict=True)
         return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
 
     def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": _PROMPT_TOKENS}
+        return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype = self.pipeline.transformer.dtype

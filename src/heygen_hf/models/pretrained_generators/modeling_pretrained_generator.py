@@ -84,6 +84,7 @@ class PretrainedVideoGenerator(nn.Module):
         if attention_mask is not None:
             given["attention_mask"] = attention_mask
         timestep, noise, condition_dropout_mask = self._draw(pixel_values, timestep, noise, condition_dropout_mask)
+        pixel_values, noise = self.family.whole_patches(pixel_values, noise)
         if condition_dropout_mask is not None and condition_dropout_mask.any():
             given = self._without_captions(given, condition_dropout_mask)
         result = self.objective(

@@ -8,7 +8,6 @@ import torch
 from heygen_hf._optional import is_available
 from heygen_hf.models.pretrained_generators.family import Conditions, GeneratorFamily, pad_tokens, trim_padding
 
-_PROMPT_TOKENS = 512
 _STEPS = 1000.0
 
 
@@ -17,6 +16,7 @@ class WanFamily(GeneratorFamily):
 
     name: ClassVar[str] = "wan"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("WanPipeline",)
+    prompt_tokens: int = 512
     lora_targets: ClassVar[tuple[str, ...]] = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 
     def __init__(self, pipeline: Any) -> None:
@@ -35,7 +35,7 @@ class WanFamily(GeneratorFamily):
         embeddings, _ = self.pipeline.encode_prompt(
             list(prompts),
             do_classifier_free_guidance=False,
-            max_sequence_length=_PROMPT_TOKENS,
+            max_sequence_length=self.prompt_tokens,
             device=self.pipeline.text_encoder.device,
         )
         # The rest of the 512 tokens is zeros, which need not be kept.
@@ -43,14 +43,14 @@ class WanFamily(GeneratorFamily):
 
     def prompt_settings(self) -> dict[str, Any]:
         # The pipeline mends broken characters if it can.
-        return {"max_sequence_length": _PROMPT_TOKENS, "mends_text": is_available("ftfy")}
+        return {"max_sequence_length": self.prompt_tokens, "mends_text": is_available("ftfy")}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype = self.pipeline.transformer.dtype
         return {
             "hidden_states": noisy.transpose(1, 2).to(dtype),
             "timestep": self._timestep(timestep, noisy) * _STEPS,
-            "encoder_hidden_states": pad_tokens(conditions["encoder_hidden_states"], _PROMPT_TOKENS).to(dtype),
+            "encoder_hidden_states": pad_tokens(conditions["encoder_hidden_states"], self.prompt_tokens).to(dtype),
         }
 
     def _timestep(self, timestep: torch.Tensor, noisy: torch.Tensor) -> torch.Tensor:

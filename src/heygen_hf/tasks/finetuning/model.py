@@ -67,6 +67,7 @@ def build_generator(
         base_revision=base.revision,
         num_channels=geometry.channels,
         patch_size=family.patch_size,
+        frames_per_token=family.frames_per_token,
         temporal_compression=geometry.temporal_compression,
         spatial_compression=geometry.spatial_compression,
         condition_dropout=section.get("condition_dropout") or 0.0,
