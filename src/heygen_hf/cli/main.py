@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from heygen_hf.cli.card import card
 from heygen_hf.cli.data import data_app
 from heygen_hf.cli.demo import demo
 from heygen_hf.cli.distill import distill
@@ -65,6 +66,7 @@ app.command()(report)
 app.command()(distill)
 app.command()(generate)
 app.command()(evaluate)
+app.command()(card)
 app.command()(publish)
 app.command()(demo)
 

@@ -4,13 +4,17 @@ import os
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 
 from heygen_hf.data import DataReport
+from heygen_hf.tasks.energy import GpuEnergy, energy_facts
+from heygen_hf.tasks.package_commit import package_commit
 from heygen_hf.training import BaseTrainer
 
 _PACKAGES = ("heygen_hf", "torch", "transformers", "diffusers", "accelerate", "datasets", "peft")
@@ -25,15 +29,36 @@ def train_run(
     command: Sequence[str] | None,
 ) -> dict[str, Any] | None:
     """Train, from a checkpoint where one is given, and say what the run was; None in all processes but the first."""
-    started = time.perf_counter()
+    meter = RunMeter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    training_seconds = time.perf_counter() - started
+    spent = meter.stop()
     trainer.end_sharding()
     if not trainer.is_world_process_zero():
         return None
-    return training_facts(
-        trainer, data_name=data_name, reports=reports, training_seconds=training_seconds, command=command
-    )
+    return training_facts(trainer, data_name=data_name, reports=reports, spent=spent, command=command)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What training took: wall time, the GPUs' energy (None where nothing counts it), and the commit it ran from."""
+
+    seconds: float
+    energy: Mapping[str, Any] | None
+    commit: Mapping[str, Any] | None
+
+
+class RunMeter:
+    """Make it before training, in every process; `stop` it in every process."""
+
+    def __init__(self) -> None:
+        self._commit = package_commit()  # now, while the files are those that this process loaded
+        self._energy = GpuEnergy()
+        self._started = time.perf_counter()
+
+    def stop(self) -> Spent:
+        """What was taken since; the energy is that of all processes' GPUs."""
+        seconds, joules = time.perf_counter() - self._started, self._energy.joules()
+        return Spent(seconds, energy_facts(gather_object([-1.0 if joules is None else joules])), self._commit)
 
 
 def training_facts(
@@ -41,10 +66,10 @@ def training_facts(
     *,
     data_name: str,
     reports: Mapping[str, DataReport | Mapping[str, Any]],
-    training_seconds: float,
+    spent: Spent,
     command: Sequence[str] | None,
 ) -> dict[str, Any]:
-    """For `run.json`. A resumed run's whole time is unknown; that of its last part is given."""
+    """For `run.json`. A resumed run's whole time and energy are unknown; the time of its last part is given."""
     resumed = trainer.initial_step > 0
     as_plain = {name: dict(r) if isinstance(r, Mapping) else r.to_dict() for name, r in reports.items()}
     for report in as_plain.values():
@@ -60,10 +85,12 @@ def training_facts(
         "num_parameters": sum(weight.numel() for weight in trainer.model.parameters()),
         "steps": trainer.state.global_step,
         "samples_seen": trainer.state.global_step * trainer.global_batch_size,
-        "training_seconds": None if resumed else round(training_seconds, 1),
+        "training_seconds": None if resumed else round(spent.seconds, 1),
         "resumed_at_step": trainer.initial_step if resumed else None,
-        "seconds_since_resumed": round(training_seconds, 1) if resumed else None,
+        "seconds_since_resumed": round(spent.seconds, 1) if resumed else None,
         "validation_loss": losses.get(exported_step),
+        "energy": None if resumed or spent.energy is None else dict(spent.energy),
+        "commit": None if spent.commit is None else dict(spent.commit),
         "hardware": hardware(trainer),
         "versions": package_versions(),
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.hub.card import CHECKS_FILE, measured_files
 from heygen_hf.training.checkpoints.files import REPLACED, tidy_checkpoints
 from heygen_hf.training.checkpoints.lock import only_writer
 
@@ -69,6 +70,16 @@ class RunFolder:
         """diffusers' index of the exported pipeline: there when the export is finished."""
         return self.path / "model_index.json"
 
+    @property
+    def base_pipeline(self) -> Path:
+        """What a fine-tuning of a published pipeline belongs to: there when the export is finished."""
+        return self.path / "base_pipeline.json"
+
+    @property
+    def makes_videos(self) -> bool:
+        """Whether a finished export lies here that makes videos: a pipeline, or an adapter of one."""
+        return self.model_index.is_file() or self.base_pipeline.is_file()
+
     def prepare(self, *, resume: bool, overwrite: bool) -> None:
         """Make the folder, or say why it cannot be used.
 
@@ -105,6 +116,9 @@ class RunFolder:
 
     def drop_results(self) -> None:
         """Remove figures and card: those of other weights must not stand beside new ones."""
+        for path in (self.path / name for name in measured_files(self.path)):
+            path.unlink(missing_ok=True)
+        (self.path / CHECKS_FILE).unlink(missing_ok=True)
         self.metrics.unlink(missing_ok=True)
         self.card.unlink(missing_ok=True)
 
@@ -139,12 +153,12 @@ class RunFolder:
             raise ValueError(f"there is no run at {self.path}; train one with heygen-hf train RECIPE.")
         if self.model_config is not None:
             raise ValueError(f"{self.path} holds a model that makes no videos; its README.md says how to use it.")
-        if not self.model_index.is_file() and not (self.recipe.is_file() or self.checkpoints.is_dir()):
+        if not self.makes_videos and not (self.recipe.is_file() or self.checkpoints.is_dir()):
             raise ValueError(
                 f"{self.path} is no run (no model_index.json, recipe.yaml or checkpoints in it); name the folder that "
                 "heygen-hf train RECIPE made."
             )
-        if not self.model_index.is_file():
+        if not self.makes_videos:
             raise ValueError(
                 f"{self.path} holds no exported model (no model_index.json): its training has not finished; continue "
                 "it with heygen-hf train RECIPE --resume auto."

@@ -1,5 +1,6 @@
 """The card: metadata that the Hub takes, a licence, and nothing of this machine."""
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -8,11 +9,21 @@ import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.errors import HfHubHTTPError
 
-from heygen_hf.hub.card.privacy import scrub
+from heygen_hf.hub.card.privacy import scrub, scrub_values
+from heygen_hf.hub.card.text import unescape_markdown
 from heygen_hf.hub.gate.finding import Check
 
 _UNKNOWN = {"", "unknown", "none", "null"}
-_TEXTS = ("README.md", "metrics.json", "reference.json", "config.json", "model_index.json", "adapter_config.json")
+_TEXTS = (
+    "README.md",
+    "run.json",
+    "metrics*.json",
+    "checks.json",
+    "reference.json",
+    "config.json",
+    "model_index.json",
+    "adapter_config.json",
+)
 
 
 def check_card(folder: Path) -> list[Check]:
@@ -71,8 +82,23 @@ def _privacy_problem(folder: Path) -> str | None:
     for name in _TEXTS:
         for path in sorted(folder.rglob(name)):
             text = path.read_text(encoding="utf-8")
+            where = path.relative_to(folder).as_posix()
+            if path.suffix == ".json":
+                if _names_something(text):
+                    return f"{where} names a place, a user or a secret of this machine"
+                continue
             for number, line in enumerate(text.splitlines(), 1):
-                if scrub(line) != line:
-                    where = path.relative_to(folder).as_posix()
+                # As it is read: the backslashes of Markdown are none of a path's.
+                plain = unescape_markdown(line)
+                if scrub(plain) != plain:
                     return f"{where} line {number} names a place, a user or a secret of this machine"
     return None
+
+
+def _names_something(text: str) -> bool:
+    """Whether a JSON file's texts do."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return scrub(text) != text
+    return scrub_values(values) != values

@@ -8,6 +8,7 @@ from heygen_hf.hub.repo_folder.exported import Exported, read_json_file
 
 _HEADING = "## Without heygen_hf installed"
 _LICENCE_LINE = re.compile(r"^license:.*$", re.MULTILINE)
+_LICENCE_NAME = re.compile(r"\nlicense_name:.*$", re.MULTILINE)
 
 
 def finish_card(target: Path, exported: Exported, *, repo_id: str, licence: str | None) -> None:
@@ -15,13 +16,13 @@ def finish_card(target: Path, exported: Exported, *, repo_id: str, licence: str 
     path = target / "README.md"
     if not path.is_file():
         return
-    text = path.read_text(encoding="utf-8").replace("path/to/this/folder", repo_id)
+    text = path.read_text(encoding="utf-8").replace('"path/to/this/folder"', f'"{repo_id}"')
     if licence is not None:
         text = _with_licence(text, licence)
     usage = _usage(target, exported, repo_id)
-    if usage and _HEADING not in text:
+    if usage and f"\n{_HEADING}\n" not in text:
         section = f"{_HEADING}\n\n{code_block(usage, 'python')}\n\n"
-        licence_heading = text.find("\n## Licence")
+        licence_heading = text.rfind("\n## Licence\n")  # the last thing in a card: what is above may quote anything
         at = licence_heading + 1 if licence_heading >= 0 else len(text)
         text = text[:at] + section + text[at:]
     path.write_text(text, encoding="utf-8", newline="\n")
@@ -30,8 +31,10 @@ def finish_card(target: Path, exported: Exported, *, repo_id: str, licence: str 
 def _with_licence(text: str, licence: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{0,63}", licence):
         raise ValueError(f"licence {licence!r} is no identifier of the Hub's, such as apache-2.0 or cc-by-4.0.")
-    text = _LICENCE_LINE.sub(f"license: {licence}", text, count=1)
-    return re.sub(r"(\n## Licence\n\n)[^\n]*", rf"\g<1>{licence}", text, count=1)
+    header, mark, body = text.partition("\n---\n")
+    header = _LICENCE_NAME.sub("", _LICENCE_LINE.sub(f"license: {licence}", header, count=1), count=1)
+    at = max(0, body.rfind("\n## Licence\n"))
+    return header + mark + body[:at] + re.sub(r"(\n## Licence\n\n)[^\n]*", rf"\g<1>{licence}", body[at:], count=1)
 
 
 def _usage(target: Path, exported: Exported, repo_id: str) -> str | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from heygen_hf.hub.card import files_beside
+
 ExportKind = Literal["pipeline", "model", "autoencoder", "adapter"]
 
 WEIGHTS = (".safetensors", ".safetensors.index.json")
@@ -26,7 +28,7 @@ _MODEL_FILES = (
     "merges.txt",
     "spiece.model",
 )
-_ABOUT = ("README.md", "metrics.json", "reference.json", "reference.safetensors")
+_ABOUT = ("README.md", "reference.json", "reference.safetensors")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Exported:
         samples = self.path / "samples"
         shown = sorted(samples.iterdir()) if samples.is_dir() else []
         kept = [f"samples/{file.name}" for file in shown if file.is_file() and not file.name.startswith(("step-", "."))]
-        return [*self.model_files(), *about, *kept]
+        return list(dict.fromkeys([*self.model_files(), *about, *files_beside(self.path), *kept]))
 
     def _at(self, folder: str) -> list[str]:
         here = self.path / folder

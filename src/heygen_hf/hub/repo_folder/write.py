@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+from heygen_hf.hub.card import copy_scrubbed, json_beside
 from heygen_hf.hub.repo_folder.card import finish_card
 from heygen_hf.hub.repo_folder.code_files import write_code_files
 from heygen_hf.hub.repo_folder.exported import Exported, read_export, read_json_file
@@ -31,10 +32,14 @@ def write_repo_folder(source: Path, target: Path, *, repo_id: str, licence: str 
         shutil.rmtree(target)
     target.mkdir(parents=True)
     (target / ".repository").touch()  # a mark that this folder may be replaced; never pushed
+    figures = json_beside(source)
     for name in exported.files():
         file = target / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, file)  # follows links: a repository holds none
+        if name in figures:
+            copy_scrubbed(source / name, file)
+        else:
+            shutil.copyfile(source / name, file)  # follows links: a repository holds none
         file.chmod(0o644)
         if file.name in ("config.json", "model_index.json"):
             _forget_where_it_was(file)

@@ -6,7 +6,7 @@ from typing import Any
 from heygen_hf.hub import CardFacts, DataSplit, checks_in, figures_in, story_of
 from heygen_hf.tasks.model_training.figures import figures_from_json
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
-from heygen_hf.tasks.run_folder import RunFolder, read_json
+from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 
 
 def run_card_facts(
@@ -60,6 +60,16 @@ def run_card_facts(
         licence=recipe.hub.license,
         **own,
     )
+
+
+def remember_for_card(folder: RunFolder, **own: Any) -> None:
+    """Keep in `run.json` what only a task that has its data at hand knows, so that its card can be written again."""
+    write_json(folder.facts, {**read_json(folder.facts), "card": own})
+
+
+def remembered_for_card(folder: RunFolder) -> dict[str, Any] | None:
+    """What `remember_for_card` kept; None of a run before it did."""
+    return read_json(folder.facts).get("card")
 
 
 def _split(name: str, report: Mapping[str, Any]) -> DataSplit:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.tasks.model_training.bare import BareModelTraining
+from heygen_hf.tasks.model_training.card import rewrite_model_card, write_model_card
 from heygen_hf.tasks.model_training.parts import TaskParts
 from heygen_hf.tasks.model_training.plan import plan_model_task
 from heygen_hf.tasks.model_training.remeasuring import evaluate_model_run
 from heygen_hf.tasks.model_training.story import run_model_task
 from heygen_hf.tasks.recipe import Recipe
-from heygen_hf.tasks.run_folder import TrainedRun
+from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +47,9 @@ class ModelTask:
     ) -> dict[str, Any]:
         """Measure a finished run anew: `heygen-hf evaluate RUN`."""
         return evaluate_model_run(self, run, output=output, overrides=overrides)
+
+    def rewrite_card(self, folder: RunFolder, recipe: Recipe) -> None:
+        """Write a run's card anew from its files; of a run before cards were remembered, from its data as well."""
+        if not rewrite_model_card(folder, recipe):
+            parts = self.build(recipe, exported=folder.path, is_main=True)
+            write_model_card(folder, recipe, parts, pipeline_tag=self.pipeline_tag)

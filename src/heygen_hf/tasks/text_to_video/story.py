@@ -5,7 +5,6 @@ frames, with `model.text_encoder` embeddings beside captions (`encoded_data.py`)
 another task does differently is in `parts.py`.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -16,6 +15,7 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.generation import sample_grid_writer
 from heygen_hf.tasks.recipe import Recipe, resolved_yaml
 from heygen_hf.tasks.resuming import check_same_recipe, find_checkpoint
+from heygen_hf.tasks.run_facts import RunMeter
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun, read_json, write_json, write_text
 from heygen_hf.tasks.text_to_video.bare import build_trainer
 from heygen_hf.tasks.text_to_video.card import run_facts
@@ -106,15 +106,13 @@ def run(
     )
     if arguments.should_save and checkpoint is None:
         parts.before_training(pipeline, samples=samples, folder=folder)
-    started = time.perf_counter()
+    meter = RunMeter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    training_seconds = time.perf_counter() - started
+    spent = meter.stop()
     trainer.end_sharding()
     if not trainer.is_world_process_zero():
         return TrainedRun(folder.path, {})
-    facts = run_facts(
-        recipe, data=data, trainer=trainer, training_seconds=training_seconds, command=command, prompts=samples.texts
-    )
+    facts = run_facts(recipe, data=data, trainer=trainer, spent=spent, command=command, prompts=samples.texts)
 
     # 4. Export of the averaged weights.
     folder.drop_results()

@@ -5,7 +5,7 @@ from typing import Any
 from heygen_hf.hub import SampleImage, write_card
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.model_training.arguments import with_defaults
-from heygen_hf.tasks.model_training.run_card import run_card_facts
+from heygen_hf.tasks.model_training.run_card import remember_for_card, remembered_for_card, run_card_facts
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.tasks.video_autoencoder.samples import STRIPS
@@ -34,13 +34,21 @@ _OF_IMAGES = """\
 
 def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: Any, data: PreparedData) -> None:
     """Write `README.md` from `run.json`, `metrics.json` and the samples; what is missing is said to be unknown."""
-    class_name = type(autoencoder).__name__
-    notes = [recipe.hub.data_description, _size_note(read_json(folder.metrics)), data.test_note]
+    remember_for_card(folder, model_class=type(autoencoder).__name__, test_note=data.test_note)
+    rewrite_autoencoder_card(folder, recipe)
+
+
+def rewrite_autoencoder_card(folder: RunFolder, recipe: Recipe) -> bool:
+    """The same again from the run's folder alone; whether it holds enough for that."""
+    own = remembered_for_card(folder)
+    if own is None:
+        return False
+    class_name = own["model_class"]
+    notes = [recipe.hub.data_description, _size_note(read_json(folder.metrics)), own["test_note"]]
     samples = []
     if (folder.samples / STRIPS).is_file():
         note = "test clips: each input above its reconstruction, frames from left to right"
         samples = [SampleImage(path=f"samples/{STRIPS}", note=note)]
-        notes.append(f"samples/{STRIPS} shows test clips, each above its reconstruction.")
     facts = run_card_facts(
         folder,
         with_defaults(VideoAutoencoderTrainingArguments, recipe),
@@ -53,6 +61,7 @@ def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: An
         tags=["autoencoder"],
     )
     write_card(folder.path, facts)
+    return True
 
 
 def _size_note(metrics: dict[str, Any]) -> str | None:
