@@ -21,4 +21,6 @@ class EncodedClipCollator:
         batch = self.collate(items)
         batch["attention_mask"] = batch.pop("encoder_attention_mask")
         further = [name for name, value in items[0].items() if isinstance(value, torch.Tensor) and name not in _SEEN_TO]
+        if "source" in items[0]:  # of clips of several
+            batch["source"] = [item["source"] for item in items]
         return batch | {name: torch.stack([item[name] for item in items]) for name in further}

@@ -87,6 +87,7 @@ def build_trainer(
     *,
     processor: VideoProcessor,
     tokenizer: PreTrainedTokenizerBase | None,
+    callbacks: Sequence[TrainerCallback] = (),
     **options: Any,
 ) -> VideoGenerationTrainer:
     """The trainer of a run, on its clips as the model takes them.
@@ -103,6 +104,7 @@ def build_trainer(
         train_dataset=data.training_set(at_least=samples_per_step(arguments)),
         eval_dataset=data.validation_subset(arguments.max_eval_clips),
         data_collator=parts.build_collator(processor=processor, tokenizer=tokenizer),
+        callbacks=[*parts.callbacks(model), *callbacks],
         **options,
     )
 

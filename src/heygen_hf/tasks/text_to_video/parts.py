@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
@@ -115,6 +115,10 @@ class TextToVideo:
     def components(self) -> dict[str, Any]:
         """Of the pipeline, beyond those of captions and latents."""
         return {}
+
+    def callbacks(self, model: VideoTransformerForVideoGeneration) -> list[TrainerCallback]:  # noqa: ARG002 - for other tasks
+        """Of the trainer, beside those that every run has."""
+        return []
 
     def build_pipeline(
         self,

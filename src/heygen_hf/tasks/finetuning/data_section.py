@@ -1,0 +1,83 @@
+"""The `data` section of fine-tuning recipes: clips as everywhere, and what keeps the base from forgetting."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from heygen_hf.tasks.clip_data import DataSection
+
+
+@dataclass(kw_only=True)
+class PriorSection:
+    """Prior preservation (DreamBooth, Ruiz et al. 2022, arXiv:2208.12242): what is to stay as it is.
+
+    Args:
+        train: clips of what the base makes already, as `data.train`; `heygen-hf generate` makes some. They are trained
+            on beside the own ones.
+        prompts: instead of `train`: the own clips, shown with these captions in turn. With target "base".
+        share: of the training samples.
+        weight: of their loss, against 1 of the own clips' (the loss of a batch is the mean over its samples).
+        target: "clips": they are learned. "base": the loss is the distance to what the base predicts of the same noisy
+            clip, with the adapter that learns switched off.
+    """
+
+    train: str | list[str] | None = None
+    prompts: list[str] | None = None
+    share: float = 0.5
+    weight: float = 1.0
+    target: Literal["clips", "base"] = "clips"
+
+    def __post_init__(self) -> None:
+        _check_share(self.share)
+        if self.weight <= 0:
+            raise ValueError(f"weight must be above 0, got {self.weight}")
+        if (self.train is None) == (not self.prompts):
+            raise ValueError("give clips in train, or captions for the own clips in prompts: one of the two")
+        if self.prompts and self.target == "clips":
+            raise ValueError(
+                'prompts shows the own clips with other captions, which would learn them twice: set target: "base"'
+            )
+
+
+@dataclass(kw_only=True)
+class ReplaySection:
+    """An earlier training set, some of which is shown again so that it is not forgotten.
+
+    Args:
+        train: its clips, as `data.train`.
+        share: of the training samples.
+    """
+
+    train: str | list[str]
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_share(self.share)
+
+
+@dataclass(kw_only=True)
+class FinetuningDataSection(DataSection):
+    """[`DataSection`] with clips of other sources beside the own ones; the log has `loss_own`, `loss_prior` and
+    `loss_replay`.
+
+    Args:
+        prior: what the base makes already, and is to go on making.
+        replay: what an earlier fine-tuning learned.
+    """
+
+    prior: PriorSection | None = None
+    replay: ReplaySection | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = [section.share for section in (self.prior, self.replay) if section is not None]
+        if sum(shares) >= 1:
+            raise ValueError(f"the shares of prior and replay sum to {sum(shares):g}, which leaves nothing of train")
+        if shares and self.streaming:
+            raise ValueError(
+                "streaming reads clips in the order in which they lie, and prior and replay mix others in: drop one"
+            )
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise ValueError(f"share must lie between 0 and 1, got {share}")
