@@ -18,6 +18,7 @@ from diffusers import (
     AutoencoderKLMochi,
     AutoencoderKLWan,
     CogVideoXDDIMScheduler,
+    CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
     DiffusionPipeline,
@@ -279,7 +280,9 @@ def _ltx_image_to_video() -> LTXImageToVideoPipeline:
     return _ltx(LTXImageToVideoPipeline)
 
 
-def _cogvideox(*, autoencoder: dict[str, Any] | None = None, **options: Any) -> CogVideoXPipeline:
+def _cogvideox(
+    *, pipeline_class: type = CogVideoXPipeline, autoencoder: dict[str, Any] | None = None, **options: Any
+) -> Any:
     sizes = {
         "num_attention_heads": 2,
         "attention_head_dim": 16,
@@ -301,7 +304,7 @@ def _cogvideox(*, autoencoder: dict[str, Any] | None = None, **options: Any) -> 
         "sample_height": 32,
         "sample_width": 32,
     }
-    return CogVideoXPipeline(
+    return pipeline_class(
         tokenizer=_t5_tokenizer(226),
         text_encoder=_t5_encoder(),
         vae=AutoencoderKLCogVideoX(**(autoencoder_sizes | (autoencoder or {}))),
@@ -322,13 +325,27 @@ def _cogvideox_rotary() -> CogVideoXPipeline:
     return _cogvideox(use_rotary_positional_embeddings=True, autoencoder={"scaling_factor": 0.7})
 
 
-def _cogvideox_15() -> CogVideoXPipeline:
+def _cogvideox_15(**options: Any) -> Any:
     return _cogvideox(
         use_rotary_positional_embeddings=True,
         patch_size_t=2,
         patch_bias=False,
         autoencoder={"scaling_factor": 0.7, "invert_scale_latents": True},
+        **options,
     )
+
+
+def _cogvideox_image_to_video() -> CogVideoXImageToVideoPipeline:
+    return _cogvideox(
+        pipeline_class=CogVideoXImageToVideoPipeline,
+        in_channels=8,
+        use_rotary_positional_embeddings=True,
+        use_learned_positional_embeddings=True,
+    )
+
+
+def _cogvideox_15_image_to_video() -> CogVideoXImageToVideoPipeline:
+    return _cogvideox_15(pipeline_class=CogVideoXImageToVideoPipeline, in_channels=8, ofs_embed_dim=8)
 
 
 def _hunyuan_video() -> HunyuanVideoPipeline:
@@ -392,6 +409,8 @@ _BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "cogvideox": _cogvideox,
     "cogvideox_rotary": _cogvideox_rotary,
     "cogvideox_15": _cogvideox_15,
+    "cogvideox_image_to_video": _cogvideox_image_to_video,
+    "cogvideox_15_image_to_video": _cogvideox_15_image_to_video,
     "hunyuan_video": _hunyuan_video,
     "mochi": _mochi,
 }

@@ -1,6 +1,7 @@
 """The families there are, and which of them a pipeline is of."""
 
 from heygen_hf.models.pretrained_generators.cogvideox import CogVideoXFamily
+from heygen_hf.models.pretrained_generators.cogvideox_image_to_video import CogVideoXImageToVideoFamily
 from heygen_hf.models.pretrained_generators.family import GeneratorFamily
 from heygen_hf.models.pretrained_generators.hunyuan_video import HunyuanVideoFamily
 from heygen_hf.models.pretrained_generators.ltx import LTXFamily
@@ -13,6 +14,7 @@ FAMILIES: tuple[type[GeneratorFamily], ...] = (
     WanImageToVideoFamily,
     LTXFamily,
     CogVideoXFamily,
+    CogVideoXImageToVideoFamily,
     HunyuanVideoFamily,
     MochiFamily,
 )
