@@ -45,6 +45,36 @@ def evaluate(
             rich_help_panel="With --metrics",
         ),
     ] = None,
+    checks: Annotated[
+        str | None,
+        typer.Option(
+            help="Is it fair, steady, and no copy? Any of groups,paraphrase,corruption,memorization; written to "
+            "RUN/checks.json, of a folder of videos nowhere.",
+            rich_help_panel="With --checks (and --metrics of single videos, for groups)",
+        ),
+    ] = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN,…",
+            help="Columns of the metadata to compare groups by; by default the recipe's label columns.",
+            rich_help_panel="With --checks (and --metrics of single videos, for groups)",
+        ),
+    ] = None,
+    paraphrases: Annotated[
+        Path | None,
+        typer.Option(
+            help='A file of {"prompt": "…", "paraphrases": ["…"]} lines, in place of paraphrases by rule.',
+            rich_help_panel="With --checks (and --metrics of single videos, for groups)",
+        ),
+    ] = None,
+    training_data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of the training clips; of a run by default its recipe's.",
+            rich_help_panel="With --checks (and --metrics of single videos, for groups)",
+        ),
+    ] = None,
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +133,9 @@ def evaluate(
     those of a folder, with prompts in its metadata.jsonl, metadata.csv or .txt files, and measure them. Each figure
     comes with its interval, its counts, the noise floor of the references, and in the JSON with all that it depends on.
     On several processes: `accelerate launch --config_file recipes/accelerate/<machine>.yaml -m heygen_hf evaluate …`
+
+    With --checks: of the same videos, is one group worse off than chance would make it, does the same wish in other
+    words get the same video, do worse inputs spoil it, and are there copies of training clips among them?
     """
     of_metrics = {
         "reference": reference,
@@ -115,6 +148,19 @@ def evaluate(
         "device": device,
     }
     of_recipes = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit}
+    of_checks = {"groups": groups and [groups], "paraphrases": paraphrases, "training_data": training_data}
+    if checks is not None:
+        # intervals say what few videos are worth, so no count is too few for a check
+        others = {name: of_metrics.pop(name) for name in ("allow_too_few", "checkpoints")}
+        _refuse(of_recipes | others, "does not go with --checks; leave it out")
+        if overrides:
+            raise ValueError(f"{overrides[0]} does not go with --checks; --reference names other clips")
+        from heygen_hf.tasks.responsible_checks import run_checks
+
+        asked: dict[str, Any] = {name: value for name, value in (of_metrics | of_checks).items() if value is not None}
+        run_checks(run, [checks], metrics=[metrics] if metrics else [], seed=seed, output=output, **asked)
+        return
+    _refuse(of_checks, "goes with --checks; name some, or leave it out")
     if metrics is None:
         _refuse(of_metrics, "goes with --metrics; name some, or leave it out")
         from heygen_hf.tasks import evaluate_recipe_run

@@ -16,7 +16,7 @@ from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.responsible_checks.real_clips import ClipsOfRows, labelled_real_clips
 from heygen_hf.tasks.responsible_checks.severity_table import COLUMNS, TITLE, severity_rows, severity_summary
 from heygen_hf.tasks.responsible_checks.subject import CheckedVideos
-from heygen_hf.tasks.video_metrics.run_videos import RunToMeasure
+from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
 
 _CONVENTION = (
     "figures of the generated frames of videos that go on from given frames, these corrupted (after Hendrycks and "

@@ -106,10 +106,12 @@ def compare(
         _measurement(*each, certain=p_value, seed=seed) for each, p_value in zip(compared, certain, strict=True)
     ]
     left_out = [f"{column} ({figure.name})" for figure, column, each in found if each.worst is None]
-    notes = [
-        f"p is the probability of such a gap where {counted} fall into groups by chance, over all groups of a column; "
-        f"“more than chance” is below {_LEAST_CERTAIN:g} over all {len(compared)} comparisons (Holm)."
-    ]
+    notes = []
+    if compared:
+        notes.append(
+            f"p is the probability of such a gap where {counted} fall into groups by chance, over all groups of a "
+            f"column; “more than chance” is below {_LEAST_CERTAIN:g} over all {len(compared)} comparisons (Holm)."
+        )
     if alike:
         notes.append(f"The same for all {counted}, so there is nothing to compare: {', '.join(alike)}.")
     if left_out:

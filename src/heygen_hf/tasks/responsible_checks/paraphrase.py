@@ -58,7 +58,8 @@ def check_paraphrases(videos: CheckedVideos, options: CheckOptions) -> Check:
             details[kind] = {"count": 0, "example": None}
             continue
         wanted = [WantedVideo(said[place], run.wanted[place].seed) for place in places]
-        folder = run.folder.path / "evaluation" / "paraphrased" / kind
+        beside = videos.clips.paths[0].parent
+        folder = beside.with_name(f"{beside.name}_paraphrased") / kind
         made = VideoFiles(replace(run, wanted=wanted).make_videos(folder))
         # judged by what was meant: the prompt as it was, and its labels
         prompts = [videos.prompts[place] for place in places]
@@ -160,7 +161,7 @@ def _notes(kinds: Mapping[str, Sequence[str | None]], prompts: Sequence[str]) ->
             examples.append(f"{kind}: “{prompts[place]}” → “{said[place]}”")
     none = [kind for kind, said in kinds.items() if all(text is None for text in said)]
     notes = [
-        "↓ is a fall that is more than chance: its interval over pairs of videos, which the file has, lies below 0.",
+        "↓ is a fall that is more than chance: its interval over pairs of videos, which the file has, does not hold 0.",
         "; ".join(examples) + ".",
     ]
     if none:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from heygen_hf.data import VideoClipDataset
-from heygen_hf.tasks.video_metrics.run_videos import RunToMeasure
+from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
 
 
 class ClipsOfRows(Sequence[torch.Tensor]):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.responsible_checks.classifier_corruption import check_input_corruption
 from heygen_hf.tasks.responsible_checks.document import CHECKS_FILE, Check, not_applicable, write_checks
@@ -21,6 +22,8 @@ from heygen_hf.tasks.responsible_checks.sound_corruption import check_sound_corr
 from heygen_hf.tasks.responsible_checks.subject import CheckedVideos, videos_of_folder, videos_of_run
 from heygen_hf.tasks.responsible_checks.supervised import check_supervised_groups, open_supervised_run
 from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.video_metrics.source import Source, find_source
+from heygen_hf.training.parallel.launch import num_processes
 
 _SHEET = "nearest_training_clips.png"
 
@@ -47,7 +50,7 @@ def run_checks(
     Videos of a run are those that `measure_videos` makes and keeps: none is made twice.
 
     Args:
-        source: a run's folder, or a folder of videos (groups and memorization only).
+        source: a run's folder, `USER/NAME[@REVISION]` on the Hub, or a folder of videos (groups and memorization only).
         checks: of `CHECKS`.
         groups: columns of the metadata to compare groups by; by default the recipe's label columns.
         metrics: of single videos, compared between groups beside what the run's judges see.
@@ -65,8 +68,10 @@ def run_checks(
     Raises:
         ValueError: nothing there to check, or an option that does not fit.
     """
-    folder = Path(source)
+    if num_processes() > 1:
+        raise ValueError("checks run in one process; start heygen-hf evaluate without a launcher")
     names = check_names(checks)
+    device = str(usable_device(device))
     per_clip, video_features, models = per_clip_metrics(metrics, features, device=device)
     options = CheckOptions(
         checks=names,
@@ -84,19 +89,17 @@ def run_checks(
         videos_dir=videos_dir,
     )
     _check_options(options)
-    if not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}; give a run's folder, or a folder of videos")
-    run = RunFolder(folder)
     file = Path(output) if output is not None else None
-    if run.model_config is not None:
-        file = file or folder / CHECKS_FILE
-        found = _check_supervised(folder, options)
-    elif run.model_index.is_file() or run.recipe.is_file() or run.checkpoints.is_dir():
-        run.require_export()
-        file = file or folder / CHECKS_FILE
-        found = _check_generator(folder, options, file)
+    if RunFolder(Path(source)).model_config is not None:
+        file = file or Path(source) / CHECKS_FILE
+        found = _check_supervised(Path(source), options)
     else:
-        found = _check_folder(folder, options, file)
+        place = find_source(source)
+        if place.is_run:
+            file = file or place.results.parent / CHECKS_FILE
+            found = _check_generator(place, options, file)
+        else:
+            found = _check_folder(place.path, options, file)
     for check in found:
         check.print()
     if file is not None:
@@ -121,11 +124,11 @@ def _check_options(options: CheckOptions) -> None:
             raise ValueError(f"{option} {path} is no folder; give a folder of real videos")
 
 
-def _check_generator(folder: Path, options: CheckOptions, file: Path) -> list[Check]:
-    recipe_file = RunFolder(folder).recipe
+def _check_generator(source: Source, options: CheckOptions, file: Path) -> list[Check]:
+    recipe_file = RunFolder(source.path).recipe
     if recipe_file.is_file() and load_recipe(recipe_file).task == "audio_to_video":
-        return [_check_audio(folder, name, options) for name in options.checks]
-    videos = videos_of_run(folder, options)
+        return [_check_audio(source, name, options) for name in options.checks]
+    videos = videos_of_run(source, options)
     return [_check_videos(name, videos, options, file) for name in options.checks]
 
 
@@ -139,9 +142,9 @@ def _check_videos(name: str, videos: CheckedVideos, options: CheckOptions, file:
     return check_memorization(videos, options, sheet=None if file is None else file.parent / "evaluation" / _SHEET)
 
 
-def _check_audio(folder: Path, name: str, options: CheckOptions) -> Check:
+def _check_audio(source: Source, name: str, options: CheckOptions) -> Check:
     if name == "corruption":
-        return check_sound_corruption(folder, options)
+        return check_sound_corruption(source.path, options)
     titles = {
         "groups": "Worst groups",
         "paraphrase": "Prompts in other words",
@@ -151,7 +154,7 @@ def _check_audio(folder: Path, name: str, options: CheckOptions) -> Check:
         "The model follows sound, and its videos are of given sounds: make them with heygen-hf generate --audio, and "
         "check their folder."
     )
-    return not_applicable(name, titles[name], why, subject={"source": folder.resolve().name})
+    return not_applicable(name, titles[name], why, subject={"source": source.name})
 
 
 def _check_supervised(folder: Path, options: CheckOptions) -> list[Check]:

@@ -1,8 +1,9 @@
 """What is checked: a run's videos with what they were asked for, or a folder of videos."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.video_metrics.given_videos import given_videos
 from heygen_hf.tasks.video_metrics.references import RealClips
-from heygen_hf.tasks.video_metrics.run_videos import RunToMeasure, open_run
+from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
+from heygen_hf.tasks.video_metrics.run_videos import open_run
+from heygen_hf.tasks.video_metrics.source import Source
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,14 @@ class CheckedVideos:
     own_columns: Sequence[str] = field(default_factory=tuple)
 
 
-def videos_of_run(folder: Path, options: CheckOptions) -> CheckedVideos:
+def videos_of_run(source: Source, options: CheckOptions) -> CheckedVideos:
     """Make those of the videos that are not there yet: the same that `--metrics` measures.
 
     Raises:
         ValueError: see `open_run`; or a column that the clips lack.
     """
     run = open_run(
-        folder,
+        source.path,
         [],
         reference=options.reference,
         num_videos=options.num_videos,
@@ -56,12 +59,12 @@ def videos_of_run(folder: Path, options: CheckOptions) -> CheckedVideos:
     recipe = load_recipe(run.folder.recipe) if run.folder.recipe.is_file() else None
     own = list(recipe.data.label_columns) if recipe is not None else []
     labels = _labels_of_run(run, recipe, own, options)
-    files = run.make_videos(_generated_folder(run, options))
+    files = run.make_videos(Path(options.videos_dir) if options.videos_dir else source.results / "generated")
     return CheckedVideos(
         clips=VideoFiles(files),
         prompts=run.prompts(),
         labels=labels,
-        facts=run.facts(),
+        facts={"source": source.name, **source.facts, **run.facts()},
         run=run,
         recipe=recipe,
         own_columns=own,
@@ -79,10 +82,6 @@ def videos_of_folder(folder: Path, options: CheckOptions) -> CheckedVideos:
     labels = _columns_of(_metadata_rows(folder), names, options.groups or (), where=folder.name)
     facts = {"source": folder.resolve().name, "count": len(clips), "hash": clips.content_hash()}
     return CheckedVideos(clips=clips, prompts=prompts, labels=labels, facts=facts)
-
-
-def _generated_folder(run: RunToMeasure, options: CheckOptions) -> Path:
-    return Path(options.videos_dir) if options.videos_dir else run.folder.path / "evaluation" / "generated"
 
 
 def _labels_of_run(
@@ -115,10 +114,7 @@ def _rows_of_clips(
         table = load_video_dataset(str(options.reference), split=None, caption_column=None, label_columns=list(columns))
     else:
         assert recipe is not None
-        section = recipe.data
-        from dataclasses import replace
-
-        tables = open_splits(replace(section, label_columns=list(columns)), seed=recipe.seed)
+        tables = open_splits(replace(recipe.data, label_columns=list(columns)), seed=recipe.seed)
         table = next(tables[split] for split in ("test", "validation", "train") if split in tables)
     held = table.select_columns(["file_name", *columns]).to_dict()
     names = held["file_name"]
@@ -129,14 +125,20 @@ def _rows_of_clips(
 
 
 def _metadata_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    metadata = folder / "metadata.jsonl"
+    """File name → row of `metadata.jsonl`, else of `metadata.csv`; a video whose row cannot be read has no values."""
+    lines, table = folder / "metadata.jsonl", folder / "metadata.csv"
     rows: dict[str, dict[str, Any]] = {}
-    for line in metadata.read_text(encoding="utf-8", errors="replace").splitlines() if metadata.is_file() else ():
-        try:
-            row = json.loads(line)
-            rows[str(row["file_name"])] = row
-        except (ValueError, KeyError, TypeError):
-            continue  # the video then has no value, which is said
+    if lines.is_file():
+        for line in lines.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+            try:
+                row = json.loads(line)
+                rows[str(row["file_name"])] = row
+            except (ValueError, KeyError, TypeError):
+                continue
+    elif table.is_file():
+        content = table.read_text(encoding="utf-8-sig", errors="replace")
+        for row in csv.DictReader(content.splitlines(keepends=True)):
+            rows[str(row.get("file_name"))] = dict(row)
     return rows
 
 
