@@ -96,6 +96,11 @@ class VideoGenerationPipeline(
         self._warned_of: set[str] = set()
 
     @property
+    def clip_config(self) -> Any:
+        """What the network says of its clips: their size as it was trained, what it hears."""
+        return self.transformer.config
+
+    @property
     def guidance_scale(self) -> float | dict[str, float]:
         """Of the running or last call."""
         return self._guidance_scale

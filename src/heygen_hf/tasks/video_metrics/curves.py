@@ -47,6 +47,7 @@ def _draw(axis: Any, name: str, row: Mapping[int, Measurement]) -> None:
     if bands:
         lows, highs = zip(*bands.values(), strict=True)
         axis.fill_between(list(bands), lows, highs, color="tab:blue", alpha=0.2, label="95 % interval")
+        axis.vlines(list(bands), lows, highs, color="tab:blue", alpha=0.3)  # seen where there is one checkpoint too
     last = row[steps[-1]]
     for value, style, label in ((last.reference_value, "--", "real clips"), (last.noise_floor, ":", "noise floor")):
         if value is not None and not (label == "noise floor" and last.reference_value is not None):

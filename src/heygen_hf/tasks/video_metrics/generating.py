@@ -36,7 +36,7 @@ def sampling_facts(pipeline: VideoGenerationPipeline, *, precision: str) -> dict
     digest = hashlib.blake2b(digest_size=16)
     for part in (pipeline.transformer, pipeline.vae, pipeline.text_encoder, pipeline.audio_encoder):
         digest.update(b"-" if part is None else hash_weights(part))
-    config = pipeline.transformer.config
+    config = pipeline.clip_config
     if precision == "auto":
         precision = "bf16" if supports_bfloat16(pipeline.device.type) else "fp32"
     return {
@@ -55,8 +55,9 @@ def sampling_facts(pipeline: VideoGenerationPipeline, *, precision: str) -> dict
 def _hash_of_settings(pipeline: VideoGenerationPipeline) -> str:
     """Of what is saved beside the weights and changes what they make: scheduler, tokenizer, front end of sound."""
     tokenizer, hearing = pipeline.tokenizer, pipeline.audio_feature_extractor
+    scheduler = getattr(pipeline, "scheduler", None)
     described = {
-        "scheduler": [type(pipeline.scheduler).__name__, dict(pipeline.scheduler.config)],
+        "scheduler": None if scheduler is None else [type(scheduler).__name__, dict(scheduler.config)],
         "tokens": None if tokenizer is None else sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]),
         "hearing": None if hearing is None else hearing.to_dict(),
     }

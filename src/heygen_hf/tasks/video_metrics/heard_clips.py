@@ -4,19 +4,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
 from heygen_hf.data.video.audio import decode_audio
 from heygen_hf.evaluation import ReferenceClips
 from heygen_hf.evaluation.talking_faces import loudness_per_frame
 from heygen_hf.pipelines import VideoGenerationPipeline
+from heygen_hf.pipelines.long_video import learned_to_continue
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.audio_to_video.judged_clips import given_patterns, learns_to_continue
 from heygen_hf.tasks.generation.given_files import frame_numbers, whole_clip
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.video_metrics.references import RealClips
@@ -116,22 +114,17 @@ class _Frames(Sequence[VideoClip]):
         return VideoClip(self.clips.frames(self.rows[index])[self.clips.num_given :], self.frame_rate)
 
 
-def heard_clips(
-    real: RealClips, recipe: Recipe | None, pipeline: VideoGenerationPipeline, *, folder: Path
-) -> HeardClips:
+def heard_clips(real: RealClips, recipe: Recipe | None, pipeline: VideoGenerationPipeline) -> HeardClips:
     """Those clips of `real` that are long enough and have sound.
 
     Videos are as long as the run's own evaluation makes them: by `evaluation.num_frames`, else as the shortest clip
     where the model goes on from its own frames, else as long as it makes at once.
 
-    Args:
-        folder: of the export; without a recipe its reference says whether videos begin with a given frame.
-
     Raises:
         ValueError: there is none.
     """
     processor: VideoProcessor = pipeline.processor
-    window, rate = pipeline.transformer.config.sample_frames, float(pipeline.config.frame_rate)
+    window, rate = pipeline.clip_config.sample_frames, float(pipeline.config.frame_rate)
     lengths = {row: len(frame_numbers(real.clips.videos[row], processor, from_start=True)) for row in real.rows}
     rows = [row for row in real.rows if lengths[row] >= window and _has_sound(real, row, window / rate)]
     if not rows:
@@ -140,8 +133,10 @@ def heard_clips(
             "videos: pass --reference FOLDER with such clips"
         )
     num_frames = window
-    if recipe is not None and learns_to_continue(recipe.training):
-        num_frames = getattr(recipe.evaluation, "num_frames", None) or min(lengths[row] for row in rows)
+    config = pipeline.clip_config
+    if learned_to_continue(config):
+        asked = getattr(getattr(recipe, "evaluation", None), "num_frames", None)
+        num_frames = asked or min(lengths[row] for row in rows)
         num_frames = max(window, num_frames)
         rows = [row for row in rows if lengths[row] >= num_frames] or rows
         num_frames = min(num_frames, min(lengths[row] for row in rows))
@@ -153,7 +148,7 @@ def heard_clips(
         rows,
         processor=processor,
         num_frames=num_frames,
-        first_frame=_begins_with_a_frame(recipe, folder),
+        first_frame=bool(config.given_frame_patterns),
         frame_rate=rate,
         sampling_rate=pipeline.audio_feature_extractor.sampling_rate,
     )
@@ -163,13 +158,3 @@ def _has_sound(real: RealClips, row: int, seconds: float) -> bool:
     return decode_audio(
         real.clips.videos[row], start_seconds=0, duration_seconds=seconds, sampling_rate=16000
     ).has_track
-
-
-def _begins_with_a_frame(recipe: Recipe | None, folder: Path) -> bool:
-    if recipe is not None:
-        return bool(given_patterns(recipe.training))
-    reference = folder / "reference.safetensors"
-    if not reference.is_file():
-        return False
-    with safe_open(reference, framework="pt") as file:
-        return "image" in file.keys()  # noqa: SIM118 (no mapping)

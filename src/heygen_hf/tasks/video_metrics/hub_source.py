@@ -36,15 +36,13 @@ def download_repository(source: str) -> Repository:
     check_repo_id(repo_id)
     if at and not revision:
         raise ValueError(f"{source} names no revision after its @: give a branch, a tag or a commit, or leave it out")
-    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub import hf_hub_download
 
     with _in_one_line(source):
         index = Path(hf_hub_download(repo_id, "model_index.json", revision=revision or None))
         require_our_pipeline(index, source)
         commit = index.parent.name
         path = Path(VideoGenerationPipeline.download(repo_id, revision=commit))
-        # it says whether videos begin with a given frame
-        snapshot_download(repo_id, revision=commit, allow_patterns=["reference.safetensors"])
     return Repository(path, repo_id, revision or None, commit)
 
 

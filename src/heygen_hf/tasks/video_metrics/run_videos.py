@@ -34,11 +34,11 @@ def open_run(
     """
     folder = RunFolder(path)
     pipeline = load_pipeline(path, device=device)
-    hears = pipeline.transformer.config.audio_hidden_size is not None
+    hears = pipeline.clip_config.audio_hidden_size is not None
     recipe = load_recipe(folder.recipe) if folder.recipe.is_file() else None
     kinds = [METRICS[name].metric for name in metrics]
     real = _real_clips(path, recipe, pipeline, kinds, reference=reference)
-    heard = heard_clips(real, recipe, pipeline, folder=path) if hears and real is not None else None
+    heard = heard_clips(real, recipe, pipeline) if hears and real is not None else None
     real = heard or real
     captions, prompts_from = _captions(path, recipe, pipeline, real)
     if real is not None:
@@ -73,7 +73,7 @@ def _check_kinds(kinds: Sequence[Any], path: Path, pipeline: VideoGenerationPipe
     for kind in kinds:
         if kind.needs_prompts and pipeline.tokenizer is None:
             raise ValueError(f"{kind.name} compares videos with their prompts, and {path} reads none; leave it out")
-        if kind.needs_sounds and pipeline.transformer.config.audio_hidden_size is None:
+        if kind.needs_sounds and pipeline.clip_config.audio_hidden_size is None:
             raise ValueError(f"{kind.name} compares videos with their sound, and {path} hears none; leave it out")
         if kind.needs_pairs and not paired:
             why = (
@@ -97,7 +97,7 @@ def _real_clips(
         column = recipe.data.caption_column if recipe is not None else "text"
         return folder_clips(reference, processor=processor_of(pipeline), caption_column=column)
     comparing = (f"{kind.name} compares with real clips" for kind in kinds if kind.needs_references)
-    hears = pipeline.transformer.config.audio_hidden_size is not None
+    hears = pipeline.clip_config.audio_hidden_size is not None
     needing = next(comparing, "a model that follows sound makes videos of real clips" if hears else None)
     if recipe is None:
         if needing is not None:

@@ -58,10 +58,11 @@ def _local(path: Path) -> Source:
     if not path.is_dir():
         raise ValueError(f"{path} is a file; give a run's folder, or a folder of videos")
     run = RunFolder(path)
-    is_run = run.model_index.is_file() or run.recipe.is_file() or run.checkpoints.is_dir() or bool(run.model_config)
+    is_run = run.makes_videos or run.recipe.is_file() or run.checkpoints.is_dir() or bool(run.model_config)
     if is_run:
         run.require_export()
-        require_our_pipeline(run.model_index, str(path))
+        if not run.base_pipeline.is_file():
+            require_our_pipeline(run.model_index, str(path))
     return Source(path, is_run, path.resolve().name, path / "evaluation")
 
 
