@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether the token may; the answer that it may not is sent here."""
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self._json({"error": "Invalid username or password."}, status=401)
-        elif repo_id.removeprefix("datasets/").split("/")[0] not in self.owner.users:
+        elif repo_id.removeprefix("datasets/").removeprefix("spaces/").split("/")[0] not in self.owner.users:
             self._json({"error": "You don't have the rights to write under this namespace"}, status=403)
         else:
             return True
@@ -210,8 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
     def create(self, body: bytes) -> None:
         wanted = json.loads(body)
         repo_id = f"{wanted.get('organization') or 'someone'}/{wanted['name']}"
-        if wanted.get("type") == "dataset":
-            repo_id = f"datasets/{repo_id}"
+        if wanted.get("type") in ("dataset", "space"):
+            repo_id = f"{wanted['type']}s/{repo_id}"
         if not self._may_write(repo_id):
             return
         if repo_id in self.owner.repos:
@@ -402,9 +402,9 @@ def _tags(repo: Repo) -> set[str]:
     return repo.__dict__.setdefault("tags", set())
 
 
-_REPO = r"(?P<repo>(?:datasets/)?[^/]+/[^/]+)"
-# Of models the name follows `/api/models/`, of data sets `/api/`: there the repository is `datasets/user/name`.
-_API = r"/api/(?:models/(?P<repo>[^/]+/[^/]+)|(?P<dataset>datasets/[^/]+/[^/]+))"
+_REPO = r"(?P<repo>(?:(?:datasets|spaces)/)?[^/]+/[^/]+)"
+# Of models the name follows `/api/models/`, of others `/api/`: there the repository is `datasets/user/name`.
+_API = r"/api/(?:models/(?P<repo>[^/]+/[^/]+)|(?P<dataset>(?:datasets|spaces)/[^/]+/[^/]+))"
 _REVISION = r"(?P<revision>refs/pr/\d+|[^/]+)"
 
 

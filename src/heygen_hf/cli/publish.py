@@ -29,6 +29,9 @@ def publish(
     base_model: Annotated[
         str | None, typer.Option(metavar="USER/NAME", help="Of an adapter: its base on the Hub.")
     ] = None,
+    space: Annotated[
+        str | None, typer.Option(metavar="USER/NAME", help="Also make a Space to try the model on (extra demo).")
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where the repository's folder is written; RUN/repository by default.")
     ] = None,
@@ -38,15 +41,29 @@ def publish(
     What is pushed loads with `heygen_hf` and, by the code beside it, without.
     """
     from heygen_hf.hub import PushOptions
+    from heygen_hf.tasks.demo.space_publishing import check_space_possible, publish_space
     from heygen_hf.tasks.publishing import publish_run
 
-    publish_run(
+    if space is not None:
+        check_space_possible(run, space)
+    options = PushOptions(private=private, branch=branch, tag=tag, create_pr=create_pr, update=update)
+    published = publish_run(
         run,
         repo_id=repo_id,
         local_only=local_only,
-        options=PushOptions(private=private, branch=branch, tag=tag, create_pr=create_pr, update=update),
+        options=options,
         licence=licence,
         base_model=base_model,
         folder=folder,
         say=typer.echo,
     )
+    if space is not None:
+        publish_space(
+            run,
+            repo_id=repo_id,
+            space_id=space,
+            model_folder=published.folder,
+            revision=published.pushed.revision if published.pushed else None,
+            options=options,
+            say=typer.echo,
+        )

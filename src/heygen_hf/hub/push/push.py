@@ -13,7 +13,7 @@ from heygen_hf.hub.gate.manifest import Manifest
 from heygen_hf.hub.push.errors import PushError, hub_errors
 from heygen_hf.hub.push.target import PushOptions, check_repo_id
 
-RepoKind = Literal["model", "dataset"]
+RepoKind = Literal["model", "dataset", "space"]
 
 _SENT_AT_ONCE = 64
 _FROM_MEMORY_BYTES = 5_000_000
@@ -123,7 +123,8 @@ class _Repository:
 
     def open(self, options: PushOptions) -> str:
         """Make what is not there yet; the commit that the push starts from."""
-        self.api.create_repo(self.repo_id, repo_type=self.kind, private=options.private, exist_ok=True)
+        sdk = "gradio" if self.kind == "space" else None
+        self.api.create_repo(self.repo_id, repo_type=self.kind, private=options.private, exist_ok=True, space_sdk=sdk)
         if options.branch is not None:
             self.api.create_branch(self.repo_id, repo_type=self.kind, branch=options.branch, exist_ok=True)
         return self.head(options.branch)

@@ -1,8 +1,5 @@
 """A Space for a published model: its folder, whether it starts, the push."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,9 +9,8 @@ import yaml
 from huggingface_hub import constants, get_token
 
 from heygen_hf.hub import PushedRevision, PushOptions, scrub
-from heygen_hf.hub.gate import Check, require_all
+from heygen_hf.hub.gate import Check, require_all, run_in_clean_process, take_manifest
 from heygen_hf.hub.gate.files import check_files
-from heygen_hf.hub.gate.manifest import take_manifest
 from heygen_hf.hub.push import push_folder
 from heygen_hf.hub.push.target import check_repo_id
 from heygen_hf.tasks.demo import starting_program
@@ -23,10 +19,9 @@ from heygen_hf.tasks.demo.opening import page_facts
 from heygen_hf.tasks.demo.page_facts import PageFacts
 from heygen_hf.tasks.demo.space_folder import write_space_folder
 from heygen_hf.tasks.generation import load_pipeline
+from heygen_hf.tasks.publishing.telling import tell
 from heygen_hf.tasks.run_folder import RunFolder
 
-# What would change how the Space starts here, beside what it is told.
-_LEFT_OUT = ("HF_", "HUGGINGFACE_", "TRANSFORMERS_", "DIFFUSERS_", "GRADIO_", "PYTHONSTARTUP", "PYTEST_")
 _MAX_SECONDS = 20.0
 
 
@@ -101,10 +96,8 @@ def publish_space(
         licence = _licence(model_folder)
         write_space_folder(target, facts=_public(facts), licence=licence, examples_folder=examples)
     say(f"checking {target}")
-    starts = Check("the Space starts", _why_not(target, model_folder, revision, token=token, endpoint=endpoint))
-    checks = [*check_files(target), starts]
-    for check in checks:
-        say(f"  ok  {check.name}" if check.problem is None else f"  NOT {check.name}: {check.problem}")
+    checks = check_files(target) + _start(target, model_folder, revision, token=token, endpoint=endpoint)
+    tell(checks, say)
     require_all(
         checks, what="the Space is not published" if revision is None else f"{repo_id} is published, its Space not"
     )
@@ -139,27 +132,18 @@ def _public(facts: PageFacts) -> PageFacts:
     return replace(facts, title=scrub(facts.title), limits=limits, examples=tuple(examples), card=None)
 
 
-def _why_not(
+def _start(
     folder: Path, model_folder: Path, revision: str | None, *, token: str | None, endpoint: str | None
-) -> str | None:
-    """Why `app.py` does not start with the model from the Hub or, where it is not there, its folder; None: it does."""
-    with tempfile.TemporaryDirectory(prefix="space-") as scratch:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
-        environment |= {"HF_HOME": f"{scratch}/cache", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        if revision is None:
-            environment |= {"DEMO_MODEL": str(model_folder.resolve()), "HF_HUB_OFFLINE": "1"}
-        else:
-            token = token or get_token()
-            environment |= {"HF_ENDPOINT": endpoint or constants.ENDPOINT, **({"HF_TOKEN": token} if token else {})}
-            environment |= {name: os.environ[name] for name in ("HF_HUB_DISABLE_XET",) if name in os.environ}
-        found = subprocess.run(
-            [sys.executable, starting_program.__file__, str(folder.resolve())],
-            cwd=scratch,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if found.returncode == 0:
-        return None
-    return scrub((found.stderr.strip().splitlines() or ["no message"])[-1])
+) -> list[Check]:
+    """Start `app.py` where this package is not, with the model from the Hub or, where it is not there, its folder."""
+    is_on_hub = revision is not None
+    job = {
+        "folder": str(folder.resolve()),
+        "model_folder": None if is_on_hub else str(model_folder.resolve()),
+        "without": ["start:the Space starts"],
+        "with": [],
+    }
+    token = token or get_token()
+    return run_in_clean_process(
+        Path(starting_program.__file__), job, is_on_hub=is_on_hub, endpoint=endpoint, token=token
+    )

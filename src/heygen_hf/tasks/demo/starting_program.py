@@ -1,30 +1,22 @@
-"""What a process of its own does with a Space's folder: build its page, where this package cannot be imported.
+"""What the isolated process does with a Space's folder: build its page. It imports nothing of this package."""
 
-It imports nothing of this package itself.
-"""
-
+import os
 import runpy
 import sys
-from importlib.abc import MetaPathFinder
+from collections.abc import Callable
 from typing import Any
 
-_PACKAGE = "heygen_hf"
 
+def ways_of(job: dict[str, Any]) -> Callable[[str, bool], str | None]:
+    """What builds the page of `job["folder"]`, of the model in `job["model_folder"]` or else of the Hub's."""
 
-class _NotInstalled(MetaPathFinder):
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG002
-        if name.partition(".")[0] == _PACKAGE:
-            raise ModuleNotFoundError(f"{_PACKAGE} is not there in a Space", name=name)
+    def start(name: str, without: bool) -> str | None:  # noqa: ARG001
+        if job["model_folder"] is not None:
+            os.environ["DEMO_MODEL"] = job["model_folder"]
+        sys.dont_write_bytecode = True  # in a folder that is pushed as it is
+        sys.path.insert(0, job["folder"])
+        page = runpy.run_path(f"{job['folder']}/app.py", run_name="app")["page"]
+        is_there = "/generate" in page.get_api_info()["named_endpoints"]
+        return None if is_there else "app.py builds a page that generates nothing"
 
-
-def start(folder: str) -> Any:
-    """The page that `app.py` builds, not served."""
-    sys.meta_path.insert(0, _NotInstalled())
-    sys.path.insert(0, folder)
-    return runpy.run_path(f"{folder}/app.py", run_name="app")["page"]
-
-
-if __name__ == "__main__":
-    page = start(sys.argv[1])
-    if "/generate" not in page.get_api_info()["named_endpoints"]:
-        raise SystemExit("app.py builds a page that generates nothing")
+    return start
