@@ -18,6 +18,7 @@ from diffusers import (
     AutoencoderKLMochi,
     AutoencoderKLWan,
     CogVideoXDDIMScheduler,
+    CogVideoXFunControlPipeline,
     CogVideoXImageToVideoPipeline,
     CogVideoXPipeline,
     CogVideoXTransformer3DModel,
@@ -34,6 +35,8 @@ from diffusers import (
     WanImageToVideoPipeline,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
 )
 from diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video import DEFAULT_PROMPT_TEMPLATE
 from tokenizers import Tokenizer, decoders, pre_tokenizers, processors
@@ -173,7 +176,7 @@ def _wan_autoencoder() -> AutoencoderKLWan:
     )
 
 
-def _wan_transformer(**options: Any) -> WanTransformer3DModel:
+def _wan_transformer(model_class: type = WanTransformer3DModel, **options: Any) -> Any:
     sizes = {
         "patch_size": (1, 2, 2),
         "num_attention_heads": 2,
@@ -187,7 +190,7 @@ def _wan_transformer(**options: Any) -> WanTransformer3DModel:
         "cross_attn_norm": True,
         "rope_max_seq_len": 32,
     }
-    return WanTransformer3DModel(**(sizes | options))
+    return model_class(**(sizes | options))
 
 
 def _unipc() -> UniPCMultistepScheduler:
@@ -239,6 +242,16 @@ def _wan_image_to_video(*, image_encoder: bool = True) -> WanImageToVideoPipelin
 
 def _wan_image_to_video_plain() -> WanImageToVideoPipeline:
     return _wan_image_to_video(image_encoder=False)
+
+
+def _wan_vace() -> WanVACEPipeline:
+    return WanVACEPipeline(
+        tokenizer=_t5_tokenizer(512),
+        text_encoder=_umt5_encoder(),
+        vae=_wan_autoencoder(),
+        scheduler=_unipc(),
+        transformer=_wan_transformer(WanVACETransformer3DModel, vace_layers=[0], vace_in_channels=96),
+    )
 
 
 def _ltx(pipeline_class: type = LTXPipeline) -> Any:
@@ -319,6 +332,10 @@ def _cogvideox(
             clip_sample=False,
         ),
     )
+
+
+def _cogvideox_control() -> CogVideoXFunControlPipeline:
+    return _cogvideox(pipeline_class=CogVideoXFunControlPipeline, in_channels=8, use_rotary_positional_embeddings=True)
 
 
 def _cogvideox_rotary() -> CogVideoXPipeline:
@@ -404,11 +421,13 @@ _BUILDERS: dict[str, Callable[[], DiffusionPipeline]] = {
     "wan_22": _wan_22,
     "wan_image_to_video": _wan_image_to_video,
     "wan_image_to_video_plain": _wan_image_to_video_plain,
+    "wan_vace": _wan_vace,
     "ltx": _ltx,
     "ltx_image_to_video": _ltx_image_to_video,
     "cogvideox": _cogvideox,
     "cogvideox_rotary": _cogvideox_rotary,
     "cogvideox_15": _cogvideox_15,
+    "cogvideox_control": _cogvideox_control,
     "cogvideox_image_to_video": _cogvideox_image_to_video,
     "cogvideox_15_image_to_video": _cogvideox_15_image_to_video,
     "hunyuan_video": _hunyuan_video,

@@ -70,23 +70,20 @@ class Run:
             pipeline.transformer.register_forward_pre_hook(self._keep_inputs, with_kwargs=True),
             pipeline.transformer.register_forward_hook(lambda _, __, output: self.outputs.append(output[0])),
         ]
-        options = {"guidance_scale": 1.0, "output_type": "latent", **self._own_options(), **options}
+        sizes = self.family.sampling_arguments(frame_rate=25, **self.clip)
+        options = {"guidance_scale": 1.0, "output_type": "latent", **sizes, **options}
         try:
             result = pipeline(
-                prompt=list(prompts),
+                prompt=list(prompts) if len(prompts) > 1 else prompts[0],
                 num_inference_steps=steps,
                 latents=self._given(first),
                 callback_on_step_end=self._keep_latents,
-                **self.clip,
                 **options,
             )
         finally:
             for hook in hooks:
                 hook.remove()
         self.frames = result.frames
-
-    def _own_options(self) -> dict[str, Any]:
-        return {"max_sequence_length": 16} if "cogvideox" in self.name else {}
 
     def _keep_inputs(self, _: Any, args: tuple[Any, ...], inputs: dict[str, Any]) -> None:
         assert not args

@@ -7,7 +7,7 @@ from tiny_pipelines import TINY_CLIPS, tiny_pipeline
 
 from heygen_hf.pipelines.latents import known_normalization, normalize_latents, record_normalization
 
-FAMILIES = [name for name in TINY_CLIPS if "image" not in name]
+FAMILIES = [name for name in TINY_CLIPS if not ({"image", "vace", "control"} & set(name.split("_")))]
 
 
 class _DecodingError(Exception):

@@ -9,7 +9,7 @@ from tiny_pipelines import TINY_CLIPS, tiny_pipeline
 
 from heygen_hf.losses import shift_timesteps
 
-FAMILIES = [name for name in TINY_CLIPS if "image" not in name]
+FAMILIES = [name for name in TINY_CLIPS if not ({"image", "vace", "control"} & set(name.split("_")))]
 STEPS = 5  # divides the 1000 of CogVideoX
 
 

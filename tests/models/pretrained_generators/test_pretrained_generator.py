@@ -49,6 +49,9 @@ def _batch(model: PretrainedVideoGenerator, name: str, prompts: list[str] = PROM
     if family.takes_first_frame:
         pictures = frames_of([picture(number) for number in range(count)])
         batch |= family.encode_first_frames(pictures, num_frames=TINY_CLIPS[name]["num_frames"])
+    if family.takes_control:
+        pictures = frames_of([picture(number) for number in range(9 * count)])
+        batch |= family.encode_control(pictures.unflatten(0, (count, 9)))
     return batch
 
 

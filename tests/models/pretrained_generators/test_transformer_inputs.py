@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline, WanImageToVideoPipeline
+from diffusers import CogVideoXFunControlPipeline, DiffusionPipeline, WanImageToVideoPipeline
 from sampling import Run, assert_same_inputs, collated, family_around, frames_of, latent_shape, picture
 from tiny_pipelines import TINY_CLIPS, tiny_pipeline
 
@@ -13,7 +13,8 @@ from heygen_hf._optional import is_available
 from heygen_hf.pipelines.latents import normalize_latents
 
 PROMPTS = ["a red ball", "two dogs run, one cat sleeps " * 30, "x"]
-FAMILIES = [name for name in TINY_CLIPS if "image" not in name]
+CONTROLLED = ["wan_vace", "cogvideox_control"]
+FAMILIES = [name for name in TINY_CLIPS if "image" not in name and name not in CONTROLLED]
 
 
 def _compare(run: Run, conditions: dict[str, torch.Tensor]) -> None:
@@ -86,6 +87,50 @@ def test_each_clip_of_a_batch_has_its_own_first_frame(name):
         alone = family.encode_first_frames(frames_of([picture(number)]), num_frames=9)
         torch.testing.assert_close({name: rows[number : number + 1] for name, rows in together.items()}, alone)
     assert not torch.equal(together["condition_latents"][0], together["condition_latents"][1])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", CONTROLLED)
+def test_clips_that_control_are_what_the_pipeline_makes_of_them(name, dtype, tiny_pipeline_folder):
+    pipeline = DiffusionPipeline.from_pretrained(tiny_pipeline_folder(name), dtype=dtype)
+    control = frames_of([picture(number) for number in range(9)])[None]
+    family = family_around(pipeline)
+    assert family.takes_control
+    run = Run(pipeline, name, ["a red ball"], **family.control_arguments((control[0] + 1) / 2))
+    pictures = Run(pipeline, name, ["a red ball"], **_renamed(family, [picture(number) for number in range(9)]))
+    conditions = collated(family, ["a red ball"], **family.encode_control(control))
+    assert conditions["control_latents"].shape[:2] == run.shape[:2]
+    _compare(pictures, conditions)
+    if dtype == torch.float32:
+        _compare(run, conditions)
+    with pytest.raises(ValueError, match="the data have none"):
+        family.transformer_inputs(run.noisy[0], run.timestep(0), collated(family, ["a red ball"]))
+
+
+def _renamed(family: Any, pictures: list[Any]) -> dict[str, Any]:
+    """The same clip as pictures."""
+    return dict.fromkeys(family.control_arguments(torch.zeros(1, 3, 32, 32)), pictures)
+
+
+def test_each_clip_has_its_own_control():
+    clips = torch.stack([frames_of([picture(number + turn) for number in range(9)]) for turn in (0, 20)])
+    for name in CONTROLLED:
+        family = family_around(tiny_pipeline(name))
+        together = family.encode_control(clips)["control_latents"]
+        alone = torch.cat([family.encode_control(clip[None])["control_latents"] for clip in clips])
+        torch.testing.assert_close(together, alone)
+        assert not torch.allclose(together[0], together[1])
+
+
+def test_families_refuse_what_they_do_not_take():
+    family = family_around(tiny_pipeline("wan"))
+    with pytest.raises(ValueError, match="wan takes no first frame"):
+        family.encode_first_frames(torch.zeros(1, 3, 32, 32), num_frames=9)
+    with pytest.raises(ValueError, match="wan takes no clips that control others"):
+        family.encode_control(torch.zeros(1, 9, 3, 32, 32))
+    pipeline = tiny_pipeline("cogvideox_15")
+    with pytest.raises(ValueError, match="patch_size_t"):
+        family_around(CogVideoXFunControlPipeline(**pipeline.components))
 
 
 def _beginning(pipeline: Any, name: str) -> torch.Tensor:

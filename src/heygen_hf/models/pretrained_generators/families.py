@@ -1,6 +1,7 @@
 """The families there are, and which of them a pipeline is of."""
 
 from heygen_hf.models.pretrained_generators.cogvideox import CogVideoXFamily
+from heygen_hf.models.pretrained_generators.cogvideox_control import CogVideoXControlFamily
 from heygen_hf.models.pretrained_generators.cogvideox_image_to_video import CogVideoXImageToVideoFamily
 from heygen_hf.models.pretrained_generators.family import GeneratorFamily
 from heygen_hf.models.pretrained_generators.hunyuan_video import HunyuanVideoFamily
@@ -8,13 +9,16 @@ from heygen_hf.models.pretrained_generators.ltx import LTXFamily
 from heygen_hf.models.pretrained_generators.mochi import MochiFamily
 from heygen_hf.models.pretrained_generators.wan import WanFamily
 from heygen_hf.models.pretrained_generators.wan_image_to_video import WanImageToVideoFamily
+from heygen_hf.models.pretrained_generators.wan_vace import WanVACEFamily
 
 FAMILIES: tuple[type[GeneratorFamily], ...] = (
     WanFamily,
     WanImageToVideoFamily,
+    WanVACEFamily,
     LTXFamily,
     CogVideoXFamily,
     CogVideoXImageToVideoFamily,
+    CogVideoXControlFamily,
     HunyuanVideoFamily,
     MochiFamily,
 )

@@ -31,6 +31,7 @@ class GeneratorFamily(ABC):
             where the family's published adapters have them, of the feed-forward.
         takes_frame_timesteps: whether latent frames may have timesteps of their own, so that some can be given.
         takes_first_frame: whether every clip is generated from its first frame, see `encode_first_frames`.
+        takes_control: whether every clip is generated beside one that controls it, see `encode_control`.
         repeated_blocks: names of the transformer's lists of equal blocks.
     """
 
@@ -40,6 +41,7 @@ class GeneratorFamily(ABC):
     prompt_tokens: int = 256
     takes_frame_timesteps: bool = False
     takes_first_frame: ClassVar[bool] = False
+    takes_control: ClassVar[bool] = False
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -70,6 +72,14 @@ class GeneratorFamily(ABC):
             num_frames: of the clip, in pixels.
         """
         raise ValueError(f"{self.name} takes no first frame")
+
+    def encode_control(self, control: torch.Tensor) -> dict[str, torch.Tensor]:  # noqa: ARG002
+        """What the transformer is told of the clips that control others, tensors with a row for each, by name.
+
+        Args:
+            control: `(batch, frames, channels, height, width)` in [-1, 1], as many frames as the clips have.
+        """
+        raise ValueError(f"{self.name} takes no clips that control others")
 
     # One step of denoising.
 
@@ -154,6 +164,21 @@ class GeneratorFamily(ABC):
     def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:  # noqa: ARG002
         """Arguments of the pipeline's call that say the clip's size, in pixels."""
         return {"height": height, "width": width, "num_frames": num_frames}
+
+    def control_arguments(self, control: torch.Tensor) -> dict[str, Any]:  # noqa: ARG002
+        """Arguments of the pipeline's call for control by `(frames, channels, height, width)` in [0, 1]."""
+        raise ValueError(f"{self.name} takes no clips that control others")
+
+
+def require_control(family: str, conditions: Conditions) -> torch.Tensor:
+    """`control_latents` of a batch.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if "control_latents" not in conditions:
+        raise ValueError(f"{family} is trained with a clip that controls each clip, and the data have none")
+    return conditions["control_latents"]
 
 
 def trim_padding(embeddings: torch.Tensor) -> torch.Tensor:
