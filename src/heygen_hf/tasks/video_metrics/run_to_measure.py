@@ -96,11 +96,14 @@ class RunToMeasure:
         if self.real is None:
             return None
         pairs = "sound" if self.heard is not None else "caption"
+        taken = frames_as_taken(self.processor)
+        if self.heard is not None:
+            taken |= {"num_frames": self.heard.num_frames, "frame_position": "start", "pad_policy": None}
         return {
             "source": self.real.name,
             "count": self.num_references,
             "frame_rates": self.real.frame_rates(self.processor),
-            "processor": frames_as_taken(self.processor),
+            "processor": taken,
             "pairs": f"the clip of each video's {pairs}" if self.paired else None,
         }
 
