@@ -191,6 +191,72 @@ def test_a_push_that_breaks_off_leaves_main_as_it_was_and_goes_on(
         assert sum(request.startswith("PUT") for request in hub.requests) == sent
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [503, None])
+def test_a_hub_that_fails_while_large_files_are_sent(hub: LoopbackHub, push, status: int | None) -> None:
+    """The client tries each a few times itself."""
+    hub.fail("PUT", r"/lfs/", status=status, times=99)
+    with pytest.raises(PushError) as error:
+        push()
+    one_line(error, r"the Hub failed \(503\)|cannot be reached or broke off")
+    assert "nothing was published (what was sent is kept" in str(error.value)
+    assert held(hub) == set()
+    hub.faults.clear()
+    push()
+    assert len(held(hub)) == 3
+
+
+@pytest.mark.parametrize("status", [504, None])
+def test_a_commit_whose_answer_is_lost_is_found(hub: LoopbackHub, push, status: int | None) -> None:
+    """The Hub finishes what took it too long to answer."""
+    hub.fail("POST", r"/commit/", status=status, after=True)
+    pushed = push(tag="v1")
+    assert hub.repos[NAME].refs["main"] == hub.repos[NAME].refs["v1"] == pushed.revision
+    assert len(hub.repos[NAME].commits) == 2
+    assert pushed.url == f"{hub.url}/{NAME}/commit/{pushed.revision}"
+
+
+def test_a_hub_that_fails_and_then_says_nothing(hub: LoopbackHub, push) -> None:
+    hub.fail("POST", r"/commit/", status=504, after=True)
+    hub.before = lambda method, path: (
+        hub.fail("GET", r"/revision/", status=500, times=99) if "/commit/" in path else None
+    )
+    with pytest.raises(PushError) as error:
+        push()
+    one_line(error, r"failed \(504\).*whether it was published cannot be asked now: the same command finds out")
+    assert "nothing was published" not in str(error.value)
+    hub.before = None
+    hub.faults.clear()
+    assert push().revision == hub.repos[NAME].refs["main"]
+    assert len(hub.repos[NAME].commits) == 2
+
+
+def test_a_tag_that_an_earlier_try_gave(hub: LoopbackHub, push) -> None:
+    first = push(tag="v1")
+    assert push(tag="v1").revision == first.revision
+    hub.repos[NAME].refs["v1"] = next(iter(hub.repos[NAME].commits))
+    with pytest.raises(PushError, match=r"already.*409.*is published, what follows it is not done"):
+        push(tag="v1")
+
+
+def test_data_sets_have_repositories_of_their_own(hub: LoopbackHub, folder: Path, push) -> None:
+    model = push()
+    options = {"repo_id": NAME, "token": TOKEN, "endpoint": hub.url, "kind": "dataset"}
+    pushed = push_folder(folder, take_manifest(folder), **options, options=PushOptions(branch="next"))
+    assert hub.repos[f"datasets/{NAME}"].refs["next"] == pushed.revision
+    assert set(hub.files(f"datasets/{NAME}")) == {".gitattributes"}
+    assert hub.repos[NAME].refs["main"] == model.revision
+    assert "/datasets/" in pushed.url
+
+
+def test_many_files_are_sent_in_parts(hub: LoopbackHub, folder: Path, push, capfd: pytest.CaptureFixture[str]) -> None:
+    for number in range(70):
+        (folder / f"{number}.mp4").write_bytes(b"%d" % number)
+    push()
+    assert len(held(hub)) == 73
+    assert "69.mp4" not in capfd.readouterr().err  # one bar, not seventy
+
+
 def test_what_the_hub_holds_is_compared_with_what_was_checked(hub: LoopbackHub, push) -> None:
     def corrupt(method: str, path: str) -> None:
         if method == "GET" and "/tree/" in path and len(hub.repos[NAME].commits) == 2:

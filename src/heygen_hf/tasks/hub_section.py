@@ -15,6 +15,7 @@ class HubSection:
         push_to_hub: publish the finished run through the gate, as `heygen-hf publish` does.
         repo_id: `USER/NAME` to publish it to.
         private: of a repository that is created; None is the account's default.
+        base_model: `USER/NAME` on the Hub of the model that adapters were trained on, where the recipe names a folder.
     """
 
     license: str | None = None
@@ -26,3 +27,4 @@ class HubSection:
     push_to_hub: bool = False
     repo_id: str | None = None
     private: bool | None = None
+    base_model: str | None = None

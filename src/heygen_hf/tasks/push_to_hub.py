@@ -16,7 +16,7 @@ def publish_finished_run(folder: str | Path, section: Any) -> "Published | None"
 
     Args:
         folder: the finished run.
-        section: with `push_to_hub`, `repo_id`, `private` and `license`.
+        section: with `push_to_hub`, `repo_id`, `private`, `license` and `base_model`.
 
     Returns:
         None where the recipe asks for nothing, or where it did not work.
@@ -32,6 +32,7 @@ def publish_finished_run(folder: str | Path, section: Any) -> "Published | None"
             repo_id=str(section.repo_id),
             options=PushOptions(private=section.private, update=True),
             licence=section.license,
+            base_model=section.base_model,
         )
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).split())
@@ -59,6 +60,8 @@ def check_hub_section(section: Any) -> None:
     if section.repo_id is None:
         raise ValueError("hub.push_to_hub needs hub.repo_id, the repository's USER/NAME.")
     check_repo_id(section.repo_id)
+    if section.base_model is not None:
+        check_repo_id(section.base_model)
     if section.license is None:
         raise ValueError("hub.push_to_hub needs hub.license, such as apache-2.0: no card is published without one.")
     if get_token() is None:

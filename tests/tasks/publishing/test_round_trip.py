@@ -1,7 +1,10 @@
 """From a run to a small Hub on loopback and back, by every promised way, in processes of their own."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,9 @@ from loopback_hub import TOKEN, LoopbackHub
 from safetensors.torch import load_file, save_file
 
 from heygen_hf.hub import PushError
-from heygen_hf.hub.gate import GateError, load_in_clean_process, promised_ways, take_manifest
+from heygen_hf.hub.gate import GateError, LoadingWays, load_in_clean_process, promised_ways, take_manifest
 from heygen_hf.hub.push import push_folder
-from heygen_hf.hub.repo_folder import write_repo_folder
+from heygen_hf.hub.repo_folder import read_export, write_repo_folder
 from heygen_hf.tasks.publishing import publish_run
 
 NAME = "someone/tiny-digits"
@@ -111,3 +114,44 @@ def test_the_run_itself_is_left_as_it_was(run: Path, tmp_path: Path) -> None:
     assert "## Licence\n\nmit\n" in card
     index = json.loads((exported.path / "model_index.json").read_text())
     assert index["_class_name"] == ["pipeline", "VideoGenerationPipeline"]
+
+
+RESAVE = """
+import sys
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name.split(".")[0] == "heygen_hf":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+from diffusers import DiffusionPipeline
+
+pipe = DiffusionPipeline.from_pretrained(sys.argv[1], trust_remote_code=True)
+try:
+    pipe.save_pretrained(sys.argv[2], push_to_hub=True)
+except ValueError as error:
+    assert "leave out push_to_hub" in str(error)
+pipe.save_pretrained(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_a_pipeline_saved_again_without_the_package_keeps_its_code(run: Path, tmp_path: Path) -> None:
+    exported = write_repo_folder(run, tmp_path / "repository", repo_id=NAME)
+    again = tmp_path / "again"
+    subprocess.run(
+        [sys.executable, "-c", RESAVE, str(exported.path), str(again)],
+        env={**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    for path in exported.path.rglob("*.py"):
+        assert (again / path.relative_to(exported.path)).read_text() == path.read_text()
+    for name in ("reference.safetensors", "reference.json"):
+        shutil.copy(exported.path / name, again)
+    saved = read_export(again)
+    ways = promised_ways(saved)
+    checks = load_in_clean_process(saved, LoadingWays(ways.without[:2], ways.with_package[:1]))
+    assert [check.problem for check in checks] == [None, None, None]

@@ -172,7 +172,7 @@ def _made_all_the_same(there: _Repository, branch: str, head: str, manifest: Man
     except PushError:
         raise PushError(
             str(error).removesuffix(f"{_RESUMABLE}.")
-            + "it cannot be asked whether the commit was made: the same command finds out, and goes on from there."
+            + "whether it was published cannot be asked now: the same command finds out, and goes on from there."
         ) from error
 
 

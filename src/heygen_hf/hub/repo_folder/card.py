@@ -39,6 +39,8 @@ def _with_licence(text: str, licence: str) -> str:
 
 def _usage(target: Path, exported: Exported, repo_id: str) -> str | None:
     """Python that loads the repository with transformers and diffusers alone; it runs the code that lies in it."""
+    if exported.is_of_diffusers:
+        return None  # the card has it
     if exported.kind == "pipeline":
         return (
             "from diffusers import DiffusionPipeline\nfrom transformers import AutoModel\n\n"

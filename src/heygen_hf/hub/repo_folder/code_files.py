@@ -15,6 +15,7 @@ from transformers.models import auto as auto_classes
 import heygen_hf.models as families
 from heygen_hf.hub.flat_code import Bundle, make_bundle
 from heygen_hf.hub.repo_folder.exported import Exported, read_json_file
+from heygen_hf.pipelines.published import write_pipeline_code
 
 _PACKAGE = "heygen_hf"
 _PIPELINE = ("heygen_hf.pipelines.video_generation", "VideoGenerationPipeline")
@@ -26,6 +27,8 @@ def write_code_files(exported: Exported, target: Path) -> list[str]:
     Returns:
         The names of the files written or changed; none where the model is of other libraries alone.
     """
+    if exported.is_of_diffusers or exported.kind == "pipeline_adapter":
+        return []
     if exported.kind == "pipeline":
         return _pipeline_code(exported, target)
     if exported.kind == "model":
@@ -48,27 +51,10 @@ def _pipeline_code(exported: Exported, target: Path) -> list[str]:
         [_PIPELINE], stem="video_pipeline", title="The sampling pipeline of this repository.", given=bundle
     )
     written = [bundle.write(target).name, pipeline.write(target).name]
-    imported = sorted({name for _, name in own.values()})
-    (target / "pipeline.py").write_text(
-        '"""For `DiffusionPipeline.from_pretrained(…, trust_remote_code=True)`; the code is in what it imports."""\n\n'
-        f"from .{pipeline.stem} import VideoGenerationPipeline\n"
-        f"from .{bundle.stem} import {', '.join(imported)}\n",
-        encoding="utf-8",
-    )
-    index: dict[str, Any] = dict(exported.config)
-    index["_class_name"] = ["pipeline", _PIPELINE[1]]
     for name, (_, class_name) in own.items():
-        index[name] = [f"{name}_code", class_name]
-        (target / name / f"{name}_code.py").write_text(
-            '"""Where diffusers finds this component\'s class: `pipeline.py` has loaded its code before."""\n\n'
-            "import importlib\n\n"
-            f'{class_name} = importlib.import_module("diffusers_modules.local.{bundle.stem}").{class_name}\n',
-            encoding="utf-8",
-        )
-        written.append(f"{name}/{name}_code.py")
         written += _point_to(bundle, target, name, class_name)
-    _write_json(target / "model_index.json", index)
-    return [*written, "pipeline.py", "model_index.json"]
+    components = {name: (bundle.stem, class_name) for name, (_, class_name) in own.items()}
+    return [*written, *write_pipeline_code(target, (pipeline.stem, _PIPELINE[1]), components)]
 
 
 def _model_code(exported: Exported, target: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from heygen_hf.hub.card import files_beside
 
-ExportKind = Literal["pipeline", "model", "autoencoder", "adapter"]
+ExportKind = Literal["pipeline", "model", "autoencoder", "adapter", "pipeline_adapter"]
 
 WEIGHTS = (".safetensors", ".safetensors.index.json")
 _MODEL_FILES = (
@@ -15,6 +15,7 @@ _MODEL_FILES = (
     "generation_config.json",
     "adapter_config.json",
     "base_config.json",
+    "base_pipeline.json",
     "preprocessor_config.json",
     "video_preprocessor_config.json",
     "processor_config.json",
@@ -28,7 +29,8 @@ _MODEL_FILES = (
     "merges.txt",
     "spiece.model",
 )
-_ABOUT = ("README.md", "reference.json", "reference.safetensors")
+_OWN_PIPELINE = "VideoGenerationPipeline"
+_ABOUT = ("README.md", "base_pipeline.json", "reference.json", "reference.safetensors")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Exported:
     """An exported model.
 
     Attributes:
-        kind: "pipeline" (a `model_index.json`), "model" of transformers, "autoencoder" of diffusers, or "adapter".
+        kind: "pipeline" (a `model_index.json`), "model" of transformers, "autoencoder" of diffusers, "adapter" of a
+            model, or "pipeline_adapter" (a `base_pipeline.json`): a LoRA of a pipeline of diffusers.
         config: of the pipeline, model or adapter.
         components: of a pipeline: folder -> (library or module, class).
     """
@@ -45,6 +48,12 @@ class Exported:
     kind: ExportKind
     config: dict[str, Any]
     components: dict[str, tuple[str, str]]
+
+    @property
+    def is_of_diffusers(self) -> bool:
+        """Whether it is a pipeline of diffusers alone, without code of this package."""
+        name = self.config.get("_class_name")
+        return self.kind == "pipeline" and _OWN_PIPELINE not in (name, *(name if isinstance(name, list) else ()))
 
     def model_files(self) -> list[str]:
         """Names of the files that loading reads, relative and with forward slashes."""
@@ -81,6 +90,7 @@ def read_export(folder: Path) -> Exported:
         raise ValueError(f"there is no folder {folder}; name a run's folder, such as outputs/moving_digits.")
     kinds: dict[str, ExportKind] = {
         "model_index.json": "pipeline",
+        "base_pipeline.json": "pipeline_adapter",
         "adapter_config.json": "adapter",
         "config.json": "model",
     }
@@ -91,6 +101,8 @@ def read_export(folder: Path) -> Exported:
             "with heygen-hf train RECIPE, or finish it with --resume auto."
         )
     config, kind = read_json_file(folder / name), kinds[name]
+    if kind == "pipeline_adapter" and config.get("weights") is None:
+        raise ValueError(f"{folder} is of a whole pipeline, whose model_index.json is gone: export the run again.")
     components = {
         component: (value[0], value[1])
         for component, value in config.items()
