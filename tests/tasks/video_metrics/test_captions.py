@@ -27,7 +27,7 @@ def test_text_files_beside_the_videos(folder: Path) -> None:
         (folder / f"{name}.txt").write_text(text, encoding="utf-8")
     assert captions(folder) is None  # one is empty
     (folder / "more" / "c.txt").write_text("a green 3")
-    assert captions(folder) == ["a red 7", "a blue 1 moves up", "a green 3"]
+    assert captions(folder) == ["a red 7", "a blue 1\nmoves up", "a green 3"]
 
 
 def test_tables_come_first_and_may_be_mixed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

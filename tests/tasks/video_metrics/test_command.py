@@ -36,6 +36,8 @@ def test_options_reach_the_measurement(videos: Path, tmp_path: Path) -> None:
     [
         (["--reference", "x"], "--reference goes with --metrics"),
         (["--allow-too-few"], "--allow-too-few goes with --metrics"),
+        (["--checkpoints"], "--checkpoints goes with --metrics"),
+        (["--metrics", "ssim", "--checkpoints"], "--checkpoints is of a run, and"),
         (["--metrics", "ssim", "--limit", "3"], "--limit does not go with --metrics"),
         (["data.train=x", "--metrics", "ssim"], "data.train=x does not go with --metrics"),
     ],

@@ -23,9 +23,10 @@ def test_rows_of_other_processes_are_taken_in(tmp_path: Path) -> None:
     write(other, 2)
     other.path(2).rename(folder / "00002.mp4")
     (folder / ".metadata-00001.jsonl").write_text((other.folder / "metadata.jsonl").read_text())
+    (folder / ".00003.mp4.123.part").write_bytes(b"half a video")
     kept = KeptVideos(folder, ROWS)
     assert [kept.is_there(number) for number in range(4)] == [True, True, True, False]
-    assert not list(folder.glob(".metadata-*"))
+    assert not list(folder.glob(".*"))
     write(kept, 3)
     files = kept.finish(same={"weights": "w"})
     rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text().splitlines()]

@@ -28,7 +28,7 @@ def _read_beside(path: Path) -> str | None:
     beside = path.with_suffix(".txt")
     if not beside.is_file():
         return None
-    text = " ".join(beside.read_text(encoding="utf-8-sig", errors="replace").split())
+    text = beside.read_text(encoding="utf-8-sig", errors="replace").strip()
     return text or None
 
 

@@ -16,6 +16,7 @@ from heygen_hf.tasks.video_metrics.processes import first_process_only, together
 
 _ROWS = "metadata.jsonl"
 _PARTS = ".metadata-*.jsonl"  # rows of the other processes, until they are put together
+_HALF_WRITTEN = ".[0-9]*.mp4.*.part"  # what a kill leaves of a video
 
 Row = dict[str, Any]
 
@@ -38,11 +39,17 @@ class KeptVideos:
         self.folder = folder
         self.wanted = [_plain(row) for row in wanted]
         together(lambda: GeneratedFolder(folder, overwrite=True))  # refuses a folder of other files
-        first_process_only(lambda: _put_together(folder))  # before anyone reads
+        first_process_only(self._tidy)  # before anyone reads
         self._rows = together(lambda: _read_rows(folder / _ROWS))  # before anyone writes
         rank, _ = process_share()
         self._own = dict(self._rows) if rank == 0 else {}
         self._part = folder / (_ROWS if rank == 0 else _PARTS.replace("*", f"{rank:05d}"))
+
+    def _tidy(self) -> None:
+        """Take up what an earlier start left."""
+        _put_together(self.folder)
+        for half in self.folder.glob(_HALF_WRITTEN):
+            half.unlink()
 
     def path(self, number: int) -> Path:
         return self.folder / f"{number:05d}.mp4"
