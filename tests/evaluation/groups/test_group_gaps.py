@@ -62,6 +62,18 @@ def test_lower_may_be_better_and_either_way_may_be_off() -> None:
         assert worst.gap > 0
 
 
+def test_the_surest_group_may_be_another_than_the_worst() -> None:
+    # 3 of 6 may happen by chance where 84 % are right; 60 of 100 does not
+    values = [1.0] * 3 + [0.0] * 3 + [1.0] * 60 + [0.0] * 40 + [1.0] * 194 + [0.0] * 6
+    groups = ["few"] * 6 + ["many"] * 100 + ["others"] * 200
+    found = compare_groups(values, groups, is_share=True, num_permutations=500)
+    assert found.worst is not None
+    assert found.surest is not None
+    assert (found.worst.group, found.surest.group) == ("few", "many")
+    assert found.surest.p_value is not None
+    assert found.surest.p_value < 0.01
+
+
 def test_small_groups_are_shown_and_not_compared() -> None:
     found = compare_groups([1.0] * 9 + [0.0], ["a"] * 9 + ["b"], is_share=True, num_permutations=100)
     assert found.worst is None

@@ -59,6 +59,12 @@ class GroupComparison:
         compared = [group for group in self.groups if group.p_value is not None]
         return compared[0] if len(compared) > 1 else None
 
+    @property
+    def surest(self) -> GroupFigure | None:
+        """The group that is worse off with the least doubt: a large group may be so by less than the worst."""
+        compared = [group for group in self.groups if group.p_value is not None]
+        return min(compared, key=lambda group: group.p_value or 0.0) if len(compared) > 1 else None
+
 
 def compare_groups(
     values: Sequence[float] | np.ndarray,

@@ -89,7 +89,7 @@ class Check:
         if self.rows:
             table = Table(title=self.title)
             for heading in self.columns:
-                table.add_column(heading)
+                table.add_column(heading, overflow="fold")
             for row in self.rows:
                 table.add_row(*row)
             console.print(table)

@@ -101,9 +101,11 @@ def compare(
     ]
     alike = [f"{figure.name} ({figure.values[0]:g})" for figure in figures if np.ptp(figure.values) == 0]
     compared = [each for each in found if each[2].worst is not None]
-    certain = holm([each[2].worst.p_value for each in compared])  # type: ignore[union-attr,misc]
+    of_worst = holm([each[2].worst.p_value for each in compared])  # type: ignore[union-attr,misc]
+    of_surest = holm([each[2].surest.p_value for each in compared])  # type: ignore[union-attr,misc]
     measurements = [
-        _measurement(*each, certain=p_value, seed=seed) for each, p_value in zip(compared, certain, strict=True)
+        _measurement(*each, certain=certain, surest_certain=surest, seed=seed)
+        for each, certain, surest in zip(compared, of_worst, of_surest, strict=True)
     ]
     left_out = [f"{column} ({figure.name})" for figure, column, each in found if each.worst is None]
     notes = []
@@ -116,14 +118,16 @@ def compare(
         notes.append(f"The same for all {counted}, so there is nothing to compare: {', '.join(alike)}.")
     if left_out:
         notes.append(f"Fewer than two groups with at least 5 {counted}, so not compared: {', '.join(left_out)}.")
-    if any(figure.reference_value is not None for figure in measurements):
+    notes += [note for figure in measurements if (note := _note_on_surest(figure))]
+    beside_real = any(figure.reference_value is not None for figure in measurements)
+    if beside_real:
         notes.append("Real clips: the same group of held-out clips, the most that the judges let a model reach.")
     return Check(
         name="groups",
         title=TITLE,
         summary=_summary(measurements, alike),
-        columns=COLUMNS,
-        rows=[_row(figure) for figure in measurements],
+        columns=COLUMNS if beside_real else COLUMNS[:-1],
+        rows=[_row(figure) if beside_real else _row(figure)[:-1] for figure in measurements],
         figures=measurements,
         notes=notes,
         subject=subject,
@@ -186,10 +190,17 @@ def _measured(videos: CheckedVideos, options: CheckOptions) -> list[FigurePerVid
 
 
 def _measurement(
-    figure: FigurePerVideo, column: str, comparison: GroupComparison, *, certain: float, seed: int
+    figure: FigurePerVideo,
+    column: str,
+    comparison: GroupComparison,
+    *,
+    certain: float,
+    surest_certain: float,
+    seed: int,
 ) -> Measurement:
-    worst = comparison.worst
+    worst, surest = comparison.worst, comparison.surest
     assert worst is not None
+    assert surest is not None
     same = None
     if figure.real_values is not None and figure.real_labels is not None and column in figure.real_labels:
         places = [str(value) == worst.group for value in figure.real_labels[column]]
@@ -218,6 +229,7 @@ def _measurement(
             "p_value": worst.p_value,
             "p_value_over_all_comparisons": certain,
             "is_more_than_chance": certain < _LEAST_CERTAIN,
+            "surest": {"group": surest.group, "p_value_over_all_comparisons": surest_certain},
             "all": {"value": comparison.value, "count": comparison.count, "interval": comparison.interval},
             "groups": [
                 {
@@ -234,11 +246,27 @@ def _measurement(
     )
 
 
+def _note_on_surest(figure: Measurement) -> str | None:
+    """Where a group other than the worst is worse off with less doubt."""
+    surest, column = figure.details["surest"], figure.details["group_column"]
+    if surest["group"] == figure.details["group"] or surest["p_value_over_all_comparisons"] >= _LEAST_CERTAIN:
+        return None
+    group = next(each for each in figure.details["groups"] if each["group"] == surest["group"])
+    return (
+        f"{figure.name} by {column}: less in doubt than the worst group is {surest['group']}, "
+        f"{_text(group['value'], figure)} over {group['count']} (p {group['p_value']:.2g})."
+    )
+
+
+def _text(value: float, figure: Measurement) -> str:
+    return f"{value:.1%}" if figure.unit == "share" else f"{value:.4g}"
+
+
 def _row(figure: Measurement) -> tuple[str, ...]:
     details = figure.details
 
     def text(value: float) -> str:
-        return f"{value:.1%}" if figure.unit == "share" else f"{value:.4g}"
+        return _text(value, figure)
 
     low, high = figure.interval or (figure.value, figure.value)
     sure = "more than chance" if details["is_more_than_chance"] else "may be chance"
@@ -266,7 +294,7 @@ def _summary(figures: Sequence[Measurement], alike: Sequence[str]) -> str:
     worst = min(certain, key=lambda figure: figure.details["p_value"])
     row = _row(worst)
     return (
-        f"Worse than chance would make it is the worst group in {len(certain)} of {len(figures)} comparisons; surest "
-        f"{worst.details['group_column']} {worst.details['group']}: {worst.name} {row[4]} of {worst.count}, where all "
-        f"have {row[2]}."
+        f"In {len(certain)} of {len(figures)} comparisons the worst group is worse than chance would make it; surest: "
+        f"{worst.details['group_column']} {worst.details['group']}, {worst.name} {row[4]} over {worst.count}, and "
+        f"{row[2]} over all."
     )

@@ -22,7 +22,7 @@ from heygen_hf.tasks.responsible_checks.subject import CheckedVideos
 
 TITLE = "Nearest training clips (95 % intervals)"
 COLUMNS = ("seen through", "videos nearer than 95 % of held-out clips", "expected", "nearer than all", "distance")
-VIEWS = ("as it is", "mirrored")
+VIEWS = ("as it is", "mirrored", "a frame later", "a frame earlier")
 QUANTILE = 0.05
 TOP_K = 5
 _LISTED = 20  # pairs in the file
@@ -30,7 +30,8 @@ _SHOWN = 8  # pairs in the picture
 _BATCH = 64
 _CONVENTION = (
     "share of videos whose nearest training clip is nearer than the 5 % quantile of held-out clips' nearest ones; of "
-    "each video and its mirror image the nearer one counts, as of each held-out clip; Euclidean distance of features; "
+    "each video, its mirror image and itself a frame later or earlier the nearest counts, as of each held-out clip; "
+    "Euclidean distance of features; "
     "the interval is Wilson's at both ends of the quantile's own interval"
 )
 
@@ -66,7 +67,7 @@ def check_memorization(videos: CheckedVideos, options: CheckOptions, *, sheet: P
     networks["pixels"] = pixel_features()
     shape = next(iter(read_batches([videos.clips[0]], batch_size=1))).shape
 
-    # 1. What is looked for: each video and its mirror image, and the same of held-out clips.
+    # 1. What is looked for: each video in several views, and the same of held-out clips.
     made = {name: _views(videos.clips, network) for name, network in networks.items()}
     real = {}
     if training.held_out is not None:
@@ -163,7 +164,10 @@ def _views(clips: Clips, network: VideoFeatures, *, like: ClipShape | None = Non
     """`(clips, views, features)`."""
     found = []
     for batch in read_batches(clips, batch_size=_BATCH, name="held-out", like=_without_rate(like)):
-        found.append(torch.stack([network(batch.clips), network(batch.clips.flip(-1))], dim=1))
+        clips = batch.clips
+        later, earlier = torch.cat((clips[:, 1:], clips[:, -1:]), 1), torch.cat((clips[:, :1], clips[:, :-1]), 1)
+        views = (clips, clips.flip(-1), later, earlier)  # as `VIEWS` calls them
+        found.append(torch.stack([network(view) for view in views], dim=1))
     return torch.cat(found)
 
 

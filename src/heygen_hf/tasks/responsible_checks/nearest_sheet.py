@@ -22,10 +22,10 @@ def write_nearest_sheet(path: Path, videos: Any, training: Any, pairs: Sequence[
         strips += [_bytes(videos[pair["index"]]), _bytes(training[pair["training_index"]])]
         share = pair["held_out_share_nearer"]
         beside = "" if share is None else f", {share:.1%} of held-out clips are nearer"
-        mirrored = " (mirrored)" if pair["view"] == "mirrored" else ""
+        seen = "" if pair["view"] == "as it is" else f" ({pair['view']})"
         texts += [
             f"{pair['video']} {pair['prompt'] or ''}".strip(),
-            f"{pair['training_clip']}{mirrored}: {pair['distance']:.3g} away{beside}",
+            f"{pair['training_clip']}{seen}: {pair['distance']:.3g} away{beside}",
         ]
     return write_sample_strips(path, strips, texts)
 
