@@ -3,17 +3,14 @@
 import base64
 import importlib.util
 import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from browser import CHROMIUM, Browser
+from demo_server import served
 
 from heygen_hf.tasks.generation import generate
 
@@ -30,32 +27,6 @@ PLAYS = "document.querySelector('#video video').readyState >= 3 && document.quer
 def browser() -> Iterator[Browser]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Browser(Path(folder)) as running:
         yield running
-
-
-@contextmanager
-def served(*command: str, **environment: str) -> Iterator[str]:
-    """The address that a command says it serves at."""
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *command],
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        try:
-            for line in process.stdout:
-                found = re.search(r"http://127\.0\.0\.1:\d+", line)
-                if found:
-                    break
-            else:
-                errors.seek(0)
-                raise AssertionError(errors.read()[-2000:])
-            yield found[0]
-        finally:
-            process.terminate()
-            process.wait(20)
-            process.stdout.close()
 
 
 def shown_settings(browser: Browser) -> dict:

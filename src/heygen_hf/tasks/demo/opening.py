@@ -39,6 +39,11 @@ def open_generator(
     """
     folder = Path(source)
     if folder.exists() or is_missing_locally(str(source)) or str(source).count("/") != 1:
+        if RunFolder(folder).base_pipeline.is_file():
+            raise ValueError(
+                f"{folder} is a fine-tuning of a pipeline of diffusers, which a demo does not serve: make its videos "
+                "with heygen-hf generate."
+            )
         pipeline = load_pipeline(folder, device=device)
         name = folder.resolve().name
         facts = page_facts(folder, pipeline, model=name, max_seconds=max_seconds, examples_folder=examples_folder)
