@@ -20,7 +20,7 @@ from heygen_hf.evaluation.measuring import Measurement, MeasuringSettings, Prove
 from heygen_hf.evaluation.reconstruction import MeanWithInterval, clip_psnr, clip_ssim, mean_with_interval
 from heygen_hf.evaluation.registry import METRICS, ClipMetric, MetricModels, compute_metrics, metric_path
 from heygen_hf.evaluation.retrieval import RetrievalAccuracy, retrieval_accuracy
-from heygen_hf.evaluation.text_generation import written_text_accuracy
+from heygen_hf.evaluation.text_metrics.written_text import written_text_accuracy
 
 __all__ = [
     "METRICS",

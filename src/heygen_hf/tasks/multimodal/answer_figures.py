@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from heygen_hf.evaluation.text_generation import split_words
+from heygen_hf.evaluation.text_metrics.written_text import split_words
 from heygen_hf.hub import MetricResult
 from heygen_hf.tasks.model_training import share_figure
 from heygen_hf.tasks.multimodal.combinations import groups_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from heygen_hf.data.clips.text_targets import TextTargetCollator, TextTargets
-from heygen_hf.evaluation.text_generation import written_text_accuracy
+from heygen_hf.evaluation.text_metrics.written_text import written_text_accuracy
 from heygen_hf.hub import MetricResult
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForCaptioning
 from heygen_hf.tasks.clip_data import ProcessorSection

@@ -6,8 +6,12 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from heygen_hf.evaluation.language_modeling import measure_bits_per_byte, measure_generation
-from heygen_hf.evaluation.text_compression import byte_ngram_bits, xz_bits_per_byte
+from heygen_hf.evaluation.language_modeling import (
+    byte_ngram_bits,
+    measure_bits_per_byte,
+    measure_generation,
+    xz_bits_per_byte,
+)
 from heygen_hf.hub import MetricResult
 from heygen_hf.tasks.model_training import share_figure
 

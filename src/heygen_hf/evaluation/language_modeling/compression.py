@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from heygen_hf.evaluation.language_modeling import TextBits
+from heygen_hf.evaluation.language_modeling.predicted_bits import TextBits
 
 _END = 0  # stands before every document, and ends it
 

@@ -1,7 +1,7 @@
 import pytest
 
 from heygen_hf.evaluation.intervals import wilson_interval
-from heygen_hf.evaluation.text_generation import named_values, split_words, written_text_accuracy
+from heygen_hf.evaluation.text_metrics.written_text import named_values, split_words, written_text_accuracy
 
 
 def test_case_and_spaces_do_not_count_and_punctuation_does():

@@ -6,8 +6,13 @@ import pytest
 import torch
 
 from heygen_hf.data.text.byte_pairs import build_byte_pair_tokenizer
-from heygen_hf.evaluation.language_modeling import TextBits, measure_bits_per_byte, measure_generation
-from heygen_hf.evaluation.text_compression import byte_ngram_bits, xz_bits_per_byte
+from heygen_hf.evaluation.language_modeling import (
+    TextBits,
+    byte_ngram_bits,
+    measure_bits_per_byte,
+    measure_generation,
+    xz_bits_per_byte,
+)
 from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerForCausalLM
 
 LONG = "a b c d e f g h " * 10
