@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import PIL.Image
 import torch
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS
+from heygen_hf.pipelines.latents import fit_latent_size
 from heygen_hf.pipelines.output import VideoGenerationPipelineOutput
+from heygen_hf.processing import VideoProcessor
+
+# Of this package's own generators; a family samples by its own pipeline.
+_OF_OTHERS = (*SAMPLING_DEFAULTS, *("last_image", "video", "mask", "audio", "class_ids", "prompts_per_window"))
 
 
 @dataclass
@@ -22,6 +29,10 @@ class SamplingDefaults:
     guidance_scale: float = 5.0
     frame_rate: float = 16.0
 
+    def __getitem__(self, name: str) -> Any:
+        """As of a configuration of diffusers."""
+        return getattr(self, name)
+
 
 class PretrainedGeneratorPipeline:
     """A family's own pipeline of diffusers with the clip's size and the sampling defaults of a run.
@@ -29,10 +40,87 @@ class PretrainedGeneratorPipeline:
     Args:
         family: around the pipeline.
         config: the defaults.
+        processor: what the run's clips were brought to their size with; by default one of the sizes in `config`.
     """
 
-    def __init__(self, family: GeneratorFamily, config: SamplingDefaults) -> None:
+    # Published families hear nothing.
+    audio_feature_extractor = audio_encoder = audio_encoder_extractor = None
+
+    def __init__(
+        self, family: GeneratorFamily, config: SamplingDefaults, *, processor: VideoProcessor | None = None
+    ) -> None:
         self.family, self.config = family, config
+        sizes = {"num_frames": config.num_frames, "height": config.height, "width": config.width}
+        self.processor = VideoProcessor(**sizes) if processor is None else processor
+
+    @property
+    def clip_config(self) -> Any:
+        """The clip's size, and what is heard, under the names of `VideoGenerationPipeline.clip_config`."""
+        config = self.config
+        return SimpleNamespace(
+            sample_frames=config.num_frames,
+            sample_height=config.height,
+            sample_width=config.width,
+            num_hidden_layers=int(self.family.transformer_config.num_layers),
+            audio_hidden_size=None,
+        )
+
+    @property
+    def tokenizer(self) -> Any:
+        """Of captions."""
+        return self.family.pipeline.tokenizer
+
+    @property
+    def text_encoder(self) -> Any:
+        """Of captions, the first where there are several."""
+        return self.family.pipeline.text_encoder
+
+    @property
+    def vae(self) -> Any:
+        """The autoencoder."""
+        return self.family.pipeline.vae
+
+    @property
+    def scheduler(self) -> Any:
+        """Of sampling."""
+        return self.family.pipeline.scheduler
+
+    def to(self, device: str | torch.device) -> "PretrainedGeneratorPipeline":
+        """Move all parts."""
+        self.family.pipeline.to(device)
+        return self
+
+    def makes_windows(self, num_frames: int | None, context_frames: int | None = None) -> bool:  # noqa: ARG002
+        """Never: a video is made in one piece.
+
+        Raises:
+            ValueError: windows were asked for.
+        """
+        if context_frames is not None:
+            raise ValueError(f"context_frames={context_frames}: {self.family.name} makes no windows; leave it out")
+        return False
+
+    def clip_shape(
+        self, *, num_frames: int | None = None, height: int | None = None, width: int | None = None
+    ) -> tuple[int, int, int, int]:
+        """The transformer's clip `(frames, channels, height, width)` for a video of a size (default: the run's).
+
+        Raises:
+            ValueError: a size that the patch and the autoencoder do not divide, naming the nearest that works.
+        """
+        family, config = self.family, self.config
+        latents = []
+        for name, size, compression, patch in (
+            ("num_frames", num_frames or config.num_frames, family.temporal_compression, family.patch_size[0]),
+            ("height", height or config.height, family.spatial_compression, family.patch_size[1]),
+            ("width", width or config.width, family.spatial_compression, family.patch_size[2]),
+        ):
+            keeps_first = name == "num_frames" and compression > 1
+            latent, nearest = fit_latent_size(size, compression=compression, patch=patch, keeps_first=keeps_first)
+            if nearest:
+                raise ValueError(f"{name}={size} does not fit this model: the nearest that work are {nearest}.")
+            latents.append(latent)
+        return latents[0], family.latent_channels, latents[1], latents[2]
 
     @property
     def transformer(self) -> Any:
@@ -56,11 +144,11 @@ class PretrainedGeneratorPipeline:
         generator: torch.Generator | list[torch.Generator] | None = None,
         output_type: str = "pt",
         num_inference_steps: int | None = None,
-        guidance_scale: float | None = None,
+        guidance_scale: float | dict[str, float] | None = None,
         num_frames: int | None = None,
         height: int | None = None,
         width: int | None = None,
-        image: torch.Tensor | None = None,
+        image: torch.Tensor | Sequence[Any] | None = None,
         **options: Any,
     ) -> VideoGenerationPipelineOutput:
         """Videos of prompts.
@@ -68,32 +156,34 @@ class PretrainedGeneratorPipeline:
         Args:
             prompt: one, or one for each video.
             generator: one, or one for each video.
-            image: first frames `(videos, channels, height, width)` in [0, 1], for families that take one.
+            image: first frames `(videos, channels, height, width)` in [0, 1], or pictures, for families that take one.
             options: of the family's own pipeline.
 
         Returns:
             `frames` `(videos, frames, channels, height, width)` in [0, 1] with `output_type="pt"`.
 
         Raises:
-            ValueError: a first frame is missing, or is given to a family that takes none.
+            ValueError: a first frame is missing, or is given to a family that takes none; or an option of this
+                package's own generators.
         """
-        pipe, config = self.family.pipeline, self.config
+        foreign = [name for name, value in options.items() if name in _OF_OTHERS and value is not None]
+        if foreign:
+            raise ValueError(
+                f"{foreign[0]} is of this package's own generators, and {self.family.name} samples by its own "
+                "pipeline of diffusers: leave it out"
+            )
+        pipe = self.family.pipeline
         if self.family.takes_first_frame == (image is None):
             which = "generates from a first frame: give image" if image is None else "takes no image: leave it out"
             raise ValueError(f"{self.family.name} {which}")
-        sizes = self.family.sampling_arguments(
-            height=height or config.height,
-            width=width or config.width,
-            num_frames=num_frames or config.num_frames,
-            frame_rate=config.frame_rate,
+        arguments = self.call_arguments(
+            height=height, width=width, num_frames=num_frames, num_inference_steps=num_inference_steps
         )
-        arguments = {
-            **sizes,
-            "num_inference_steps": num_inference_steps or config.num_inference_steps,
-            "guidance_scale": config.guidance_scale if guidance_scale is None else guidance_scale,
-            "output_type": output_type,
-            **options,
-        }
+        arguments |= {"output_type": output_type, **options}
+        if isinstance(guidance_scale, dict):
+            raise ValueError(f"guidance_scale={guidance_scale}: {self.family.name} is guided by one number; give it")
+        if guidance_scale is not None:
+            arguments["guidance_scale"] = guidance_scale
         self._gather(pipe)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = generator if isinstance(generator, list) else [generator] * len(prompts)
@@ -106,6 +196,17 @@ class PretrainedGeneratorPipeline:
         ]
         return VideoGenerationPipelineOutput(frames=torch.cat(made))
 
+    def call_arguments(self, **sizes: int | None) -> dict[str, Any]:
+        """What the family's own pipeline is called with for a video, but for prompt, noise and picture.
+
+        Args:
+            sizes: in place of the run's `height`, `width`, `num_frames` and `num_inference_steps`.
+        """
+        asked = {**vars(self.config), **{name: value for name, value in sizes.items() if value is not None}}
+        ours = {name: asked[name] for name in ("height", "width", "num_frames", "frame_rate")}
+        settings = {name: asked[name] for name in ("num_inference_steps", "guidance_scale")}
+        return self.family.sampling_arguments(**ours) | settings
+
     def _gather(self, pipe: Any) -> None:
         """Encoders wait on the CPU while the transformer trains; sampling wants them beside it."""
         for name, part in pipe.components.items():
@@ -113,7 +214,9 @@ class PretrainedGeneratorPipeline:
                 part.to(self.device)
 
 
-def as_picture(frame: torch.Tensor) -> PIL.Image.Image:
+def as_picture(frame: torch.Tensor | PIL.Image.Image) -> PIL.Image.Image:
     """A frame `(channels, height, width)` in [0, 1] as these pipelines take it: image encoders expect 8 bits."""
+    if isinstance(frame, PIL.Image.Image):
+        return frame
     values = (frame.float() * 255).round().clamp(0, 255).to(torch.uint8)
     return PIL.Image.fromarray(values.permute(1, 2, 0).cpu().numpy())

@@ -10,14 +10,13 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file
+from sampled_frames import FAMILIES, sampled
 from tiny_pipelines import TINY_CLIPS
 
 from heygen_hf.data import render_moving_digits
-from heygen_hf.pipelines.pretrained_generator import as_picture
 from heygen_hf.tasks import run_recipe
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "finetune"
-FAMILIES = ("wan", "wan_image_to_video", "ltx", "cogvideox", "hunyuan_video", "mochi")
 KINDS = ("lora", "full")
 STEPS = 24
 
@@ -77,23 +76,6 @@ def train(
 
 def log_of(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-
-
-def sampled(pipeline: Any, run: Path) -> torch.Tensor:
-    """The frames that `reference.json` describes, by the pipeline's own call."""
-    said = json.loads((run / "reference.json").read_text())
-    names = ("num_frames", "height", "width", "num_inference_steps", "guidance_scale")
-    arguments = {name: said[name] for name in names}
-    reference = load_file(run / "reference.safetensors")
-    if "image" in reference:
-        arguments["image"] = as_picture(reference["image"])
-    if "LTX" in type(pipeline).__name__:
-        arguments["frame_rate"] = said["frame_rate"]
-    if "CogVideoX" in type(pipeline).__name__:
-        arguments["max_sequence_length"] = pipeline.transformer.config.max_text_seq_length
-    pipeline.set_progress_bar_config(disable=True)
-    generator = torch.Generator().manual_seed(said["seed"])
-    return pipeline(prompt=said["prompt"], generator=generator, output_type="pt", **arguments).frames.float()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -67,7 +67,8 @@ def products(run: RunRecords) -> list[Finding]:
     if not run.facts and (run.max_steps is None or run.last_step < run.max_steps):
         return []
     missing = []
-    if not any((run.path / name).is_file() for name in ("model_index.json", "config.json", "adapter_config.json")):
+    exports = ("model_index.json", "config.json", "adapter_config.json", "base_pipeline.json")
+    if not any((run.path / name).is_file() for name in exports):
         missing.append("no exported model")
     if not (run.path / "metrics.json").is_file() and (run.recipe.get("evaluation") or {}).get("enabled", True):
         missing.append("no metrics.json")

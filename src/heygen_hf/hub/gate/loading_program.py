@@ -61,14 +61,35 @@ class Check:
         self.pipeline = pipe
         return self._compare_frames(pipe)
 
+    def way_plain_pipeline(self, name: str, *, trusts: bool) -> str | None:  # noqa: ARG002 - no code of its own
+        """A pipeline of diffusers by its class."""
+        return self._compare_frames(self._plain_pipeline(name, self.source, **self.options))
+
+    def way_pipeline_adapter(self, name: str, *, trusts: bool) -> str | None:  # noqa: ARG002 - no code of its own
+        """A LoRA of a pipeline of diffusers, on its base by the pipeline's class."""
+        pipe = self._plain_pipeline(name, self.job["base"])
+        pipe.load_lora_weights(self.source, weight_name=self.job["weights"], **self.options)
+        return self._compare_frames(pipe)
+
+    def _plain_pipeline(self, name: str, source: str, **options: Any) -> Any:
+        import diffusers
+        import torch
+
+        dtypes = {part: dtype and getattr(torch, dtype) for part, dtype in self.values["dtypes"].items()}
+        return getattr(diffusers, name).from_pretrained(source, dtype=dtypes, use_safetensors=True, **options)
+
     def _compare_frames(self, pipe: Any) -> str | None:
         import torch
 
         pipe.set_progress_bar_config(disable=True)
         pipe.to(self.device)
         given = {name: [tensor] for name, tensor in self.tensors.items() if name != "frames"}
-        extra = {name: value for name, value in self.values.items() if name not in ABOUT_THE_REFERENCE}
         generator = torch.Generator().manual_seed(self.values["seed"])
+        if "call" in self.values:  # of another library's pipeline
+            given = {name: _picture(tensor) for name, tensor in self.tensors.items() if name != "frames"}
+            output = pipe(prompt=self.values["prompt"], generator=generator, **self.values["call"], **given)
+            return self._compare({"frames": self.tensors["frames"]}, {"frames": output.frames.float()})
+        extra = {name: value for name, value in self.values.items() if name not in ABOUT_THE_REFERENCE}
         output = pipe(self.values["prompt"], generator=generator, output_type="pt", **given, **extra)
         return self._compare({"frames": self.tensors["frames"]}, {"frames": output.frames})
 
@@ -164,6 +185,15 @@ class Check:
 
     def _trust(self, trusts: bool) -> dict[str, Any]:
         return {"trust_remote_code": True} if trusts else {}
+
+
+def _picture(frame: Any) -> Any:
+    """`(channels, height, width)` in [0, 1] with 8 bits, as diffusers' pipelines take it."""
+    import torch
+    from PIL import Image
+
+    values = (frame.float() * 255).round().clamp(0, 255).to(torch.uint8)
+    return Image.fromarray(values.permute(1, 2, 0).numpy())
 
 
 def outputs_of(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:

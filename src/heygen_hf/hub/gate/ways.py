@@ -7,6 +7,10 @@ from heygen_hf.hub.repo_folder.exported import read_json_file
 
 def promised_ways(exported: Exported) -> LoadingWays:
     """All that the card and the documentation say, for the kind of model that a repository's folder holds."""
+    if exported.is_of_diffusers:
+        return LoadingWays((f"plain_pipeline:{exported.config['_class_name']}",), ())
+    if exported.kind == "pipeline_adapter":
+        return LoadingWays((f"pipeline_adapter:{exported.config['pipeline_class']}",), ())
     if exported.kind == "pipeline":
         return _of_pipeline(exported)
     if exported.kind == "autoencoder":

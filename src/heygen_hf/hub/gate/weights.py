@@ -27,7 +27,8 @@ def check_weights(folder: Path, *, name: str, model_class: Any, dtype: str | Non
         return [shards]
     config = read_json_file(folder / "config.json") if (folder / "config.json").is_file() else {}
     expected = config.get("dtype") or config.get("torch_dtype") or dtype
-    checks = [shards, Check(f"{name}: dtype", _dtype_problem(folder, expected))]
+    kept = tuple(getattr(model_class, "_keep_in_fp32_modules", None) or ())
+    checks = [shards, Check(f"{name}: dtype", _dtype_problem(folder, expected, kept_in_float32=kept))]
     if model_class is not None:
         checks.append(Check(f"{name}: missing and unexpected weights", _loading_problem(folder, model_class)))
     return checks
@@ -70,11 +71,16 @@ def _shard_problem(folder: Path) -> str | None:
     return None
 
 
-def _dtype_problem(folder: Path, expected: str | None) -> str | None:
+def _dtype_problem(folder: Path, expected: str | None, *, kept_in_float32: tuple[str, ...] = ()) -> str | None:
+    """Some classes keep layers of these names in float32 whatever the others are."""
     types = {key: _NAMES[kind] for key, kind in tensor_types(folder).items() if kind in _NAMES}
     if expected is None:
         expected = next(iter(types.values()), None)
-    wrong = sorted(key for key, kind in types.items() if kind != expected)
+    wrong = sorted(
+        key
+        for key, kind in types.items()
+        if kind != expected and not (kind == "float32" and any(name in key for name in kept_in_float32))
+    )
     if wrong:
         return f"{wrong[0]} is {types[wrong[0]]} ({len(wrong)} in all), the model's numbers are {expected}"
     return None

@@ -16,6 +16,12 @@ class WanImageToVideoFamily(WanFamily):
     pipeline_classes: ClassVar[tuple[str, ...]] = ("WanImageToVideoPipeline",)
     takes_first_frame: ClassVar[bool] = True
 
+    @property
+    def lora_targets(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Where images are attended to, these projections too: diffusers loads no DoRA without them."""
+        beside = ("add_k_proj", "add_v_proj") if self.transformer_config.image_dim is not None else ()
+        return (*WanFamily.lora_targets, *beside)
+
     def check(self) -> None:
         super().check()
         require("ftfy")  # without which the pipeline reads no prompt
@@ -55,7 +61,7 @@ class WanImageToVideoFamily(WanFamily):
         beside = conditions["condition_latents"].transpose(1, 2).to(noisy)
         dtype = inputs["hidden_states"].dtype
         inputs["hidden_states"] = torch.cat([noisy.transpose(1, 2), beside], dim=1).to(dtype)
-        images = conditions.get("image_embeddings")
+        images = None if self.transformer_config.image_dim is None else conditions.get("image_embeddings")
         return inputs | {"encoder_hidden_states_image": None if images is None else images.to(dtype)}
 
 

@@ -14,6 +14,7 @@ class AdapterSection:
         r, lora_alpha, lora_dropout: rank; the update is scaled by `lora_alpha / r`; dropout before it.
         target_modules: endings of the names of the layers that are adapted; by default the family's.
         merge: export the whole pipeline with the update added to its weights, instead of an adapter.
+        comfyui: also write `comfyui_lora.safetensors`, the adapter under the names that ComfyUI reads.
         pretrained: folder or Hub name of an adapter to go on from, in diffusers' format.
     """
 
@@ -23,6 +24,7 @@ class AdapterSection:
     lora_dropout: float = 0.0
     target_modules: list[str] | None = None
     merge: bool = False
+    comfyui: bool = False
     pretrained: str | None = None
 
     def __post_init__(self) -> None:
@@ -31,5 +33,7 @@ class AdapterSection:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.lora_dropout < 1:
             raise ValueError(f"lora_dropout must lie in [0, 1), got {self.lora_dropout}")
+        if self.comfyui and self.merge:
+            raise ValueError("comfyui=true writes an adapter, and merge=true writes none; set one of them")
         if self.target_modules is not None and not self.target_modules:
             raise ValueError("target_modules is empty; name a layer or leave the key out")

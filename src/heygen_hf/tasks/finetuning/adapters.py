@@ -1,12 +1,19 @@
 """Adapters in a transformer of diffusers: put in, counted, and written as diffusers reads them."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from peft import LoraConfig, get_peft_model_state_dict
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
+from heygen_hf.tasks.finetuning.base_identity import fingerprint_transformer
+from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
@@ -69,8 +76,32 @@ def _matches(transformer: nn.Module, target: str) -> bool:
     return any(name == target or name.endswith(f".{target}") for name, _ in _linear_layers(transformer))
 
 
-def write_adapter(family: GeneratorFamily, folder: str | Path) -> None:
-    """Write the adapter as `load_lora_weights` of the family's pipeline reads it, its rank and alpha in its header."""
+def described_adapter(transformer: Any) -> dict[str, Any]:
+    """Rank, alpha, layers and method of the adapter that a transformer holds."""
+    config = transformer.peft_config[ADAPTER]
+    return {
+        "rank": config.r,
+        "alpha": config.lora_alpha,
+        "target_modules": sorted(config.target_modules),
+        "method": "dora" if config.use_dora else "lora",
+    }
+
+
+def described_base(base: BasePipeline) -> dict[str, Any]:
+    """What an adapter belongs to; of a folder elsewhere on this machine the last part of its name."""
+    return {
+        "base_model": public_name(base.name),
+        "base_revision": base.revision,
+        "base_fingerprint": fingerprint_transformer(base.folder),
+        "family": base.family.name,
+    }
+
+
+def write_adapter(family: GeneratorFamily, folder: str | Path, *, base: BasePipeline) -> None:
+    """Write the adapter as `load_lora_weights` of the family's pipeline reads it.
+
+    In its header is what diffusers builds it by, and by names of their own rank, alpha, layers and the base.
+    """
     transformer = family.pipeline.transformer
     tensors = get_peft_model_state_dict(transformer, adapter_name=ADAPTER)
     family.pipeline.save_lora_weights(
@@ -80,3 +111,21 @@ def write_adapter(family: GeneratorFamily, folder: str | Path) -> None:
         weight_name=WEIGHTS,
         safe_serialization=True,
     )
+    add_to_header(Path(folder) / WEIGHTS, described_base(base) | described_adapter(transformer))
+
+
+def read_header(path: str | Path) -> dict[str, str]:
+    """What a safetensors file says beside its tensors."""
+    with safe_open(path, framework="pt") as file:
+        return dict(file.metadata() or {})
+
+
+def add_to_header(path: Path, values: dict[str, Any]) -> None:
+    """Write values beside a file's tensors: texts as they are, others as JSON, and nothing for None."""
+    written = {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    save_file(load_file(path), str(path), metadata=read_header(path) | written)
+    path.chmod(0o644)

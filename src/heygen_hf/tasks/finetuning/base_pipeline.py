@@ -137,6 +137,15 @@ def _load_transformer(base: BasePipeline, section: Mapping[str, Any], *, adapts:
     return transformer
 
 
+def load_transformer(folder: Path, *, dtype: torch.dtype) -> Any:
+    """A pipeline's transformer alone, plain."""
+    import diffusers
+
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    model_class = getattr(diffusers, index["transformer"][1])
+    return model_class.from_pretrained(str(folder), subfolder="transformer", use_safetensors=True, dtype=dtype).eval()
+
+
 def _dtype(name: str) -> torch.dtype | None:
     return None if name == "auto" else getattr(torch, name)
 

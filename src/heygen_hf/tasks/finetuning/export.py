@@ -5,22 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from heygen_hf.data import write_video
-from heygen_hf.hub import hash_model_files
-from heygen_hf.hub.gate.manifest import hash_file
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
-from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import ADAPTER, WEIGHTS, write_adapter
+from heygen_hf.tasks.finetuning.adapters import WEIGHTS, described_adapter, described_base, write_adapter
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.comfyui import write_comfyui_adapter
+from heygen_hf.tasks.finetuning.reference import write_reference
 from heygen_hf.tasks.generation import sample_videos, to_uint8
 from heygen_hf.tasks.run_folder import RunFolder, write_json
 
 BASE_FILE = "base_pipeline.json"
 """What an adapter belongs to, and how it is sampled: read by `load_finetuned`."""
-_GIVEN = ("image",)
 
 
 def export_finetuned(
@@ -32,50 +29,46 @@ def export_finetuned(
     prompts: Sequence[str],
     seed: int,
     given: Mapping[str, Any],
+    encoder_dtype: str = "auto",
 ) -> None:
-    """Write the weights that the transformer holds now, and frames that it made of a prompt, to compare with.
+    """Write the weights that the transformer holds now, and frames that diffusers makes with them, to compare with.
 
-    `reference.safetensors` holds those of the first prompt, without autocast; `reference.json` says how.
+    `base_pipeline.json`, written last, says what they belong to and how they are loaded.
     """
-    family, pipe, config = pipeline.family, pipeline.family.pipeline, pipeline.config
-    transformer = pipeline.transformer.eval()
-    written = peft is not None and not peft.merge
-    if written:
-        write_adapter(family, folder.path)
+    family, pipe = pipeline.family, pipeline.family.pipeline
+    pipeline.transformer.eval()
+    (folder.path / BASE_FILE).unlink(missing_ok=True)
+    adapter = None
+    if peft is not None and not peft.merge:
+        adapter = described_adapter(pipeline.transformer)
+        write_adapter(family, folder.path, base=base)
+        if peft.comfyui:
+            write_comfyui_adapter(folder.path, family=family.name, transformer_config=family.transformer_config)
     else:
         if peft is not None:
             pipe.fuse_lora(components=["transformer"])
             pipe.unload_lora_weights()
         pipe.save_pretrained(str(folder.path), safe_serialization=True)
+    dtypes = write_reference(
+        folder,
+        pipeline,
+        base_folder=base.folder,
+        is_adapter=adapter is not None,
+        prompt=prompts[0],
+        seed=seed,
+        given=given,
+        encoder_dtype=None if adapter is None or encoder_dtype == "auto" else encoder_dtype,
+    )
     write_json(
         folder.path / BASE_FILE,
         {
-            "base_model": public_name(base.name),
-            "base_revision": base.revision,
-            "family": family.name,
+            **described_base(base),
             "pipeline_class": type(pipe).__name__,
-            "weights": WEIGHTS if written else None,
-            "adapter": None if peft is None or peft.merge else _described(transformer.peft_config[ADAPTER]),
-            "sampling": vars(config),
-        },
-    )
-    first = {name: value[:1] for name, value in given.items() if name in _GIVEN}
-    pipeline.set_progress_bar_config(disable=True)
-    with torch.compiler.set_stance("force_eager"):
-        frames = pipeline([prompts[0]], generator=[torch.Generator().manual_seed(seed)], **first).frames
-    tensors = {name: value[0].contiguous() for name, value in first.items()}
-    save_file({"frames": frames.float().cpu().contiguous(), **tensors}, str(folder.path / "reference.safetensors"))
-    write_json(
-        folder.path / "reference.json",
-        {
-            "prompt": prompts[0],
-            "seed": seed,
-            **vars(config),
-            "output_type": "pt",
-            "dtype": str(transformer.dtype).removeprefix("torch."),
-            "device": pipeline.device.type,
-            "compiled": False,
-            "files": {WEIGHTS: hash_file(folder.path / WEIGHTS)} if written else hash_model_files(folder.path),
+            "weights": None if adapter is None else WEIGHTS,
+            "adapter": adapter,
+            "dtypes": dtypes,
+            "sampling": vars(pipeline.config),
+            "processor": pipeline.processor.to_dict(),
         },
     )
 
@@ -108,12 +101,3 @@ def write_samples(
     for i, video in enumerate(videos):
         write_video(folder / f"{name}-{i:02d}.mp4", video, frame_rate=pipeline.config.frame_rate)
     return videos
-
-
-def _described(config: Any) -> dict[str, Any]:
-    return {
-        "rank": config.r,
-        "alpha": config.lora_alpha,
-        "target_modules": sorted(config.target_modules),
-        "method": "dora" if config.use_dora else "lora",
-    }

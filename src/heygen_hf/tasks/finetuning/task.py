@@ -18,6 +18,7 @@ from heygen_hf.tasks.clip_data.sizes import bucket_set
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
 from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
+from heygen_hf.tasks.finetuning.comfyui import check_comfyui
 from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
 from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, described_family
@@ -68,6 +69,8 @@ class Finetuning(TextToVideo):
             raise ValueError(
                 "peft.merge=true adds the update to the weights, and few bits do not hold it: set it false"
             )
+        if getattr(self.recipe.peft, "comfyui", False):
+            check_comfyui(described.name, method=self.recipe.peft.method)
         processor = self.recipe.processor
         sizes = {"processor": Bucket(processor.num_frames, processor.height, processor.width)}
         if self.recipe.data.buckets is not None or self.recipe.data.bucket_resolutions is not None:
@@ -123,6 +126,7 @@ class Finetuning(TextToVideo):
                 guidance_scale=generation.guidance_scale,
                 frame_rate=generation.frame_rate,
             ),
+            processor=processor,
         )
 
     def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:
@@ -152,6 +156,7 @@ class Finetuning(TextToVideo):
             prompts=samples.prompts,
             seed=self.recipe.seed,
             given=samples.given,
+            encoder_dtype=self.recipe.model.get("encoder_dtype", "auto"),
         )
 
     @property

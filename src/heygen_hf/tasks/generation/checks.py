@@ -57,7 +57,7 @@ def check_sampling(pipeline: VideoGenerationPipeline, sampling: Mapping[str, Any
     """
     if sampling.get("sampler") == "dopri5":
         require("torchdiffeq")
-    count = pipeline.transformer.config.num_hidden_layers
+    count = pipeline.clip_config.num_hidden_layers
     for layer in sampling.get("skip_guidance_layers") or ():
         if not -count <= layer < count:
             raise ValueError(f"--skip-guidance-layer {layer}: this model has layers 0 to {count - 1}")
@@ -65,7 +65,7 @@ def check_sampling(pipeline: VideoGenerationPipeline, sampling: Mapping[str, Any
 
 def check_hearing(pipeline: VideoGenerationPipeline, audio: Sequence[str | Path] | None, *, frame_rate: float) -> None:
     """Say that a model that hears is given nothing to hear, and refuse another rate than it hears at."""
-    if pipeline.transformer.config.audio_hidden_size is None:
+    if pipeline.clip_config.audio_hidden_size is None:
         return
     if not audio:
         print("this model follows sound, and none is given: its videos follow nothing. Pass --audio speech.wav")

@@ -74,7 +74,7 @@ def generate(
     pipeline = load_pipeline(run, device=device)
     check_prompts(pipeline, prompts)
     check_sampling(pipeline, sampling)
-    config = pipeline.transformer.config
+    config = pipeline.clip_config
     rate = frame_rate or pipeline.config.frame_rate
     check_hearing(pipeline, audio, frame_rate=rate)
 
@@ -169,7 +169,7 @@ def _context(
 ) -> dict[str, Any]:
     """The pipeline's options of windows; none where there is one window and nothing was asked."""
     if in_windows:
-        plan = plan_windows(pipeline.transformer.config, context_frames=context_frames)
+        plan = plan_windows(pipeline.clip_config, context_frames=context_frames)
         return {"context_frames": plan.context_frames, "context_noise": context_noise}
     return {} if context_frames is None else {"context_frames": context_frames}
 

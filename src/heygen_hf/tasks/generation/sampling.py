@@ -19,13 +19,19 @@ GIVEN = ("image", "last_image", "video", "mask", "audio")
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
-    """The exported pipeline of a run, on a device (a GPU if there is one).
+    """The exported pipeline of a run, on a device (a GPU if there is one); of a fine-tuning one that is called alike.
 
     Raises:
         ValueError: there is no run, it has no export yet, or there is no such device.
     """
     RunFolder(Path(run)).require_export()
     place = usable_device(device)
+    if RunFolder(Path(run)).base_pipeline.is_file():
+        from heygen_hf.tasks.finetuning.loading import load_finetuned  # which needs this module
+
+        finetuned: Any = load_finetuned(run, dtype="auto")
+        finetuned.set_progress_bar_config(disable=True)
+        return finetuned.to(place)
     pipeline = VideoGenerationPipeline.from_pretrained(str(run))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(place)

@@ -23,6 +23,11 @@ from heygen_hf.hub.repo_folder import Exported, write_repo_folder
 from heygen_hf.tasks.publishing.adapters import adapter_way, check_adapter
 from heygen_hf.tasks.publishing.averaged_weights import check_averaged_weights
 from heygen_hf.tasks.publishing.base_name import name_base
+from heygen_hf.tasks.publishing.pipeline_adapters import (
+    check_pipeline_adapter,
+    find_named_base,
+    pipeline_adapter_job,
+)
 from heygen_hf.tasks.publishing.reference import ensure_reference
 from heygen_hf.tasks.publishing.telling import tell
 from heygen_hf.tasks.run_folder import RunFolder
@@ -93,17 +98,24 @@ def publish_run(
     base_folder = None
     if exported.kind == "adapter":
         exported, base_folder = name_base(exported, base_model)
+    of_pipeline = None
+    if exported.kind == "pipeline_adapter":
+        exported, of_pipeline = find_named_base(run, exported, base_model)
     made = ensure_reference(exported)
     checks = check_folder(exported, source=run, max_file_bytes=max_file_bytes)
     averaged = check_averaged_weights(RunFolder(run))
     checks += [averaged] if averaged is not None else []
     if exported.kind == "adapter":
         checks += check_adapter(exported, base=base_model)
+    if of_pipeline is not None:
+        checks += check_pipeline_adapter(exported, of_pipeline)
     tell(checks, say)
     require_all(checks)
 
     # 2. Loading it as others will, in a process of its own.
     ways, extra = _ways(exported, base_folder)
+    if of_pipeline is not None:
+        extra = pipeline_adapter_job(exported, of_pipeline)
     manifest = take_manifest(target)
     loaded = load_in_clean_process(exported, ways, extra=extra)
     if made:

@@ -17,7 +17,7 @@ def ensure_reference(exported: Exported) -> bool:
     """
     if (exported.path / "reference.safetensors").is_file():
         return False
-    if exported.kind == "pipeline":
+    if exported.kind in ("pipeline", "pipeline_adapter"):
         raise ValueError(
             "the run has no reference.safetensors, which its export writes last: finish it with --resume auto."
         )

@@ -13,5 +13,5 @@ def is_finished(folder: RunFolder, recipe: Recipe, *, has_figures: bool | None =
     """
     steps = read_json(folder.facts).get("steps", -1)
     has_figures = evaluates(recipe) if has_figures is None else has_figures
-    exported = folder.model_index.is_file() and (folder.metrics.is_file() or not has_figures)
+    exported = folder.makes_videos and (folder.metrics.is_file() or not has_figures)
     return exported and folder.card.is_file() and steps >= recipe.training.get("max_steps", -1) > 0

@@ -1,0 +1,100 @@
+"""Frames that a fine-tuned pipeline makes when plain diffusers loads it: what every later loading is compared with."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from heygen_hf.hub import hash_model_files
+from heygen_hf.hub.gate.manifest import hash_file
+from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
+from heygen_hf.tasks.finetuning.adapters import WEIGHTS
+from heygen_hf.tasks.finetuning.base_pipeline import load_transformer
+from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS
+from heygen_hf.tasks.run_folder import RunFolder, write_json
+
+# In float32 a larger one would need more memory than the training had.
+_MOST_WEIGHTS_IN_FLOAT32 = 3e9
+GIVEN = ("image",)
+
+
+def write_reference(
+    folder: RunFolder,
+    pipeline: PretrainedGeneratorPipeline,
+    *,
+    base_folder: Path,
+    is_adapter: bool,
+    prompt: str,
+    seed: int,
+    given: Mapping[str, Any],
+    encoder_dtype: str | None,
+) -> dict[str, str | None]:
+    """Write `reference.safetensors`, the frames of a prompt, and `reference.json`, how they are made.
+
+    The transformer computes in float32 (a very large one in bfloat16), as diffusers loads it from what was written,
+    without autocast.
+
+    Args:
+        base_folder: the pipeline that an adapter changes.
+        given: `image` of the prompt, for a family that takes one.
+        encoder_dtype: of the other parts as they were loaded; None: as they were saved.
+
+    Returns:
+        The data types to load it with, as diffusers takes them.
+    """
+    first = {name: value[:1] for name, value in given.items() if name in GIVEN}
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator().manual_seed(seed)
+    source = base_folder if is_adapter else folder.path
+    with _plain_transformer(pipeline.family, source, folder.path if is_adapter else None) as transformer:
+        dtypes = {"transformer": _name(transformer.dtype), "default": encoder_dtype}
+        with torch.compiler.set_stance("force_eager"):
+            frames = pipeline([prompt], generator=[generator], **first).frames
+    tensors = {name: value[0].contiguous() for name, value in first.items()}
+    save_file({"frames": frames.float().cpu().contiguous(), **tensors}, str(folder.path / "reference.safetensors"))
+    weights = [name for name in (WEIGHTS, COMFYUI_WEIGHTS) if (folder.path / name).is_file()]
+    hashes = {name: hash_file(folder.path / name) for name in weights} if is_adapter else hash_model_files(folder.path)
+    write_json(
+        folder.path / "reference.json",
+        {
+            "prompt": prompt,
+            "seed": seed,
+            "call": pipeline.call_arguments() | {"output_type": "pt"},
+            "dtypes": dtypes,
+            "device": pipeline.device.type,
+            "compiled": False,
+            "files": hashes,
+        },
+    )
+    return dtypes
+
+
+@contextmanager
+def _plain_transformer(family: GeneratorFamily, source: Path, adapter: Path | None) -> Iterator[Any]:
+    """The pipeline's transformer where it is plain float32; else, in its place, one loaded from what was written."""
+    pipe = family.pipeline
+    trained = pipe.transformer
+    if all(weight.dtype == torch.float32 for weight in trained.parameters()):
+        yield trained.eval()
+        return
+    device = trained.device
+    count = sum(weight.numel() for weight in trained.parameters())
+    dtype = torch.float32 if count <= _MOST_WEIGHTS_IN_FLOAT32 else torch.bfloat16
+    if not getattr(trained, "is_quantized", False):
+        trained.to("cpu")  # the device need not hold two
+    fresh = load_transformer(source, dtype=dtype)
+    pipe.register_modules(transformer=fresh.to(device))
+    try:
+        if adapter is not None:
+            pipe.load_lora_weights(str(adapter), weight_name=WEIGHTS)
+        yield fresh.eval()
+    finally:
+        pipe.register_modules(transformer=trained.to(device) if trained.device != device else trained)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
