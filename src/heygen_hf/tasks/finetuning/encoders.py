@@ -38,6 +38,11 @@ class FamilyEncoders(Encoders):
     def without_text_encoder(self) -> "FamilyEncoders":
         return replace(self, text_encoder=None)
 
+    def normalization(self, num_channels: int) -> tuple[torch.Tensor, torch.Tensor]:
+        # The published pipeline decodes as it does: where it has no numbers, latents stay as they are.
+        known = known_normalization(self.autoencoder, num_channels)
+        return (torch.zeros(num_channels), torch.ones(num_channels)) if known is None else known
+
     def frame_settings(self) -> dict[str, Any]:
         assert self.family is not None
         settings = super().frame_settings()

@@ -13,7 +13,7 @@ from heygen_hf.data.cache.encoding_fill import FillReport
 from heygen_hf.data.cache.encoding_statistics import latent_statistics
 from heygen_hf.data.cache.encoding_store import EncodingCache
 from heygen_hf.data.clips import EncodedClips, VideoClipDataset
-from heygen_hf.pipelines.latents import known_normalization, record_normalization
+from heygen_hf.pipelines.latents import record_normalization
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData, default_cache_dir
 from heygen_hf.tasks.recipe import Recipe
@@ -154,7 +154,7 @@ def _normalize(
     assert encoders.autoencoder is not None
     assert encoders.geometry is not None
     channels, options = encoders.geometry.channels, recipe.data.cache
-    if known_normalization(encoders.autoencoder, channels) is None:
+    if encoders.normalization(channels) is None:
         clips = encoded.splits["train"]
         keys = sorted(set(clips.latent_keys()))
         if len(keys) > _MEASURED_CLIPS:
@@ -173,7 +173,7 @@ def _normalize(
                 f"mean and spread of the latents, which the autoencoder lacks, measured on {len(keys)} training clips"
             )
     for clips in encoded.splits.values():
-        clips.normalization = known_normalization(encoders.autoencoder, channels)
+        clips.normalization = encoders.normalization(channels)
     if process_index == 0:
         _warn_of_odd_spread(encoded)
 

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from heygen_hf.data.cache.encoding_key import hash_weights, latent_settings
 from heygen_hf.data.cache.encoding_store import EncodingCache
-from heygen_hf.pipelines.latents import encode_to_posterior
+from heygen_hf.pipelines.latents import encode_to_posterior, known_normalization
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.encoder_loading import (
@@ -64,6 +64,10 @@ class Encoders:
         """What `EncodedClips` encodes captions with."""
         assert self.text_encoder is not None
         return EncodeCaptions(self.text_encoder, tokenizer)
+
+    def normalization(self, num_channels: int) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Shift and scale of each latent channel; None where they are to be measured on the training clips."""
+        return known_normalization(self.autoencoder, num_channels)
 
     def frame_settings(self) -> dict[str, Any]:
         """What decides latents beside the autoencoder's weights and the processor, as JSON."""
