@@ -6,10 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from heygen_hf.data import VideoClipDataset
 from heygen_hf.evaluation import AttributeJudges, attribute_accuracy, train_attribute_judges
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
@@ -18,19 +15,17 @@ from heygen_hf.tasks.generation import load_pipeline, sample_videos
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, read_json, write_json
 from heygen_hf.tasks.text_to_video.card import write_run_card
+from heygen_hf.tasks.text_to_video.evaluation_prompts import (
+    SEEN,
+    UNSEEN,
+    EvaluationPrompt,
+    evaluation_prompts,
+    label_combinations,
+)
+from heygen_hf.tasks.text_to_video.evaluation_table import print_table
 from heygen_hf.tasks.text_to_video.given_evaluation import evaluate_given, print_given_tables
 
-SEEN, UNSEEN = "seen", "unseen"
 JUDGES_INDEX = "judges.json"
-
-
-@dataclass(frozen=True)
-class EvaluationPrompt:
-    """A caption with the labels it should come out as; `group` says whether training held this combination."""
-
-    text: str
-    labels: dict[str, str]
-    group: str
 
 
 @dataclass(frozen=True)
@@ -197,29 +192,6 @@ def judge_videos(
     )
 
 
-def evaluation_prompts(
-    data: PreparedData, columns: Sequence[str], *, per_unseen: int, per_seen: int
-) -> list[EvaluationPrompt]:
-    """One prompt per video: every combination of labels among the test captions, unseen combinations first.
-
-    A combination is seen when a training clip has it. Its caption is that of the first test clip that has it.
-    """
-    trained = set(_combinations(data.labelled_train, columns))
-    captions: dict[tuple[str, ...], str] = {}
-    for combination, text in zip(_combinations(data.test, columns), data.test.texts, strict=True):
-        captions.setdefault(combination, text)
-    prompts: dict[str, list[EvaluationPrompt]] = {UNSEEN: [], SEEN: []}
-    for combination, text in sorted(captions.items()):
-        group = SEEN if combination in trained else UNSEEN
-        prompt = EvaluationPrompt(text, dict(zip(columns, combination, strict=True)), group)
-        prompts[group] += [prompt] * (per_seen if group == SEEN else per_unseen)
-    return prompts[UNSEEN] + prompts[SEEN]
-
-
-def _combinations(clips: VideoClipDataset, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    return list(zip(*(map(str, clips.labels[column]) for column in columns), strict=True))
-
-
 def run_judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, processor: VideoProcessor) -> AttributeJudges:
     """The run's judges, trained on its real clips the first time."""
     # The index is written last: without it the judges are half there.
@@ -240,33 +212,7 @@ def run_judges(folder: RunFolder, recipe: Recipe, *, data: PreparedData, process
 def _judge_real_clips(
     judges: AttributeJudges, data: PreparedData, columns: Sequence[str], *, processor: VideoProcessor
 ) -> dict[str, Any]:
-    trained = set(_combinations(data.labelled_train, columns))
-    groups = [SEEN if combination in trained else UNSEEN for combination in _combinations(data.test, columns)]
+    trained = set(label_combinations(data.labelled_train, columns))
+    groups = [SEEN if combination in trained else UNSEEN for combination in label_combinations(data.test, columns)]
     references = {column: data.test.labels[column] for column in columns}
     return attribute_accuracy(judges.predict_dataset(data.test, processor=processor), references, groups=groups)
-
-
-def print_table(metrics: dict[str, Any]) -> None:
-    """Accuracy per label column and group, with its interval, generated beside real."""
-    table = Table(title="Does the video show what the caption says? (95 % intervals)")
-    for heading in ("label", "group", "generated", "count", "real clips (ceiling)", "count"):
-        table.add_column(heading)
-    for group in (UNSEEN, SEEN):
-        generated = _figures(metrics["attribute_accuracy"], group)
-        real = _figures(metrics["attribute_accuracy_real"], group)
-        for label, figure in generated.items():
-            table.add_row(label, group, *_cells(figure), *_cells(real.get(label)))
-    Console().print(table)
-
-
-def _figures(report: dict[str, Any], group: str) -> dict[str, dict[str, Any]]:
-    """Label column (and "all correct") → figure, for one group; empty when nothing fell into it."""
-    figures = report["groups"].get(group)
-    return {} if figures is None else {**figures["columns"], "all correct": figures["all_columns_correct"]}
-
-
-def _cells(figure: dict[str, Any] | None) -> tuple[str, str]:
-    if figure is None:
-        return "–", "0"
-    low, high = figure["interval"]
-    return f"{figure['accuracy']:.1%} [{low:.1%}, {high:.1%}]", str(figure["count"])
