@@ -1,4 +1,4 @@
-"""`heygen-hf data …`: embedded data sets as the folders that users have, and encodings computed once for good."""
+"""`heygen-hf data …`: embedded data sets as the folders that users have, encodings computed once, publishing."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 data_app = typer.Typer(
-    help="Write an embedded data set to a folder; cache latents and text embeddings.", no_args_is_help=True
+    help="Write an embedded data set to a folder; cache latents and text embeddings; publish a folder of clips.",
+    no_args_is_help=True,
 )
 
 
@@ -106,3 +107,81 @@ def cache(
     found = cache_recipe(recipe, overrides or [], verify=verify, delete_superseded=delete_superseded)
     if any(account.problems for accounts in found.values() for _, account in accounts):
         raise typer.Exit(1)  # named above; everything else is there
+
+
+@data_app.command("push")
+def push(
+    folder: Annotated[Path, typer.Argument(help="Captioned clips in any layout, for example data/moving_digits.")],
+    repo_id: Annotated[str, typer.Option(metavar="USER/NAME", help="The data set on the Hub.")],
+    local_only: Annotated[
+        bool, typer.Option("--local-only", help="Write and check the repository's folder, and stop before the push.")
+    ] = False,
+    private: Annotated[
+        bool | None, typer.Option("--private/--public", help="Of a data set that is created; the account's default.")
+    ] = None,
+    branch: Annotated[str | None, typer.Option(help="Push to this branch instead of main.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Give the new revision this tag.")] = None,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open a pull request instead of changing main.")
+    ] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Change a data set that holds files; those that are no more are removed.")
+    ] = False,
+    licence: Annotated[
+        str | None, typer.Option("--license", help="Identifier such as cc-by-4.0; else the README's, or unknown.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Of the card, where the folder has no README.")] = None,
+    caption_column: Annotated[str, typer.Option(help="Column of the metadata with the captions.")] = "text",
+    leave_out: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="A column of the metadata that stays here; repeatable.")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="One more file of the folder's top; repeatable.")
+    ] = None,
+    layout: Annotated[
+        Literal["auto", "videofolder", "webdataset"],
+        typer.Option(help="Files with metadata.jsonl, or tars; auto: files while the Hub takes so many."),
+    ] = "auto",
+    max_bad_share: Annotated[
+        float, typer.Option(help="Share of the rows that may be unusable; they are left out and named.", min=0, max=1)
+    ] = 0.1,
+    keep_places: Annotated[
+        bool, typer.Option("--keep-places", help="Publish clips whose tags say where they were recorded.")
+    ] = False,
+    repository: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where the repository's folder is written; FOLDER-repository by default."),
+    ] = None,
+    num_workers: Annotated[int | None, typer.Option(help="Processes that decode; one a core.", min=0)] = None,
+) -> None:
+    """Put a folder of captioned clips on the Hub: every clip decoded, pushed in one commit, loaded back and compared.
+
+    What is pushed opens with `load_dataset("USER/NAME")`, and as `data.train: USER/NAME` in a recipe.
+    """
+    from heygen_hf.hub import PushOptions
+    from heygen_hf.tasks.dataset_publishing import publish_dataset
+
+    publish_dataset(
+        folder,
+        repo_id=repo_id,
+        local_only=local_only,
+        options=PushOptions(
+            private=private,
+            branch=branch,
+            tag=tag,
+            create_pr=create_pr,
+            update=update,
+            message="Publish a data set with heygen_hf",
+        ),
+        licence=licence,
+        title=title,
+        caption_column=caption_column,
+        leave_out=leave_out or (),
+        also=also or (),
+        layout=layout,
+        max_bad_share=max_bad_share,
+        keep_places=keep_places,
+        folder=repository,
+        num_workers=num_workers,
+        say=typer.echo,
+    )

@@ -26,11 +26,15 @@ def load_from_hub(
     """
     import datasets
 
-    name = location.paths[0]
+    name, _, revision = location.paths[0].partition("@")
     held: Any
     try:
         held = datasets.load_dataset(
-            name, split=split, streaming=streaming, cache_dir=None if cache_dir is None else str(cache_dir)
+            name,
+            split=split,
+            revision=revision or None,
+            streaming=streaming,
+            cache_dir=None if cache_dir is None else str(cache_dir),
         )
     except Exception as error:  # whatever the network, the Hub or the data set's own files fail with
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -90,6 +94,8 @@ def conform(
 
     if dataset.features is None:
         dataset = dataset._resolve_features()
+    if isinstance(dataset, datasets.Dataset) and "__key__" in dataset.features:
+        dataset = _unpacked(dataset)
     given = dataset.features
     choice.check(list(given), where=name)
     video = choice.video_column or _find_video(given)
@@ -119,6 +125,25 @@ def conform(
 
     mapped = dataset.map(conform_row, with_indices=True, remove_columns=list(given), features=features)
     return mapped
+
+
+def _unpacked(dataset: "datasets.Dataset") -> "datasets.Dataset":
+    """WebDataset tars as `datasets` opens them: the caption is in `txt`, all other columns are in `json`."""
+    import datasets
+
+    given = dataset.features
+    sound = next((name for name, feature in given.items() if isinstance(feature, datasets.Audio)), None)
+    if sound is not None and "audio" not in given:
+        dataset = dataset.rename_column(sound, "audio")
+    if isinstance(given.get("json"), dict):
+        rows = dataset["json"][:]
+        for name in given["json"]:
+            if name not in dataset.column_names:
+                dataset = dataset.add_column(name, [(row or {}).get(name) for row in rows])
+        dataset = dataset.remove_columns("json")
+    if "txt" in given and "text" not in dataset.column_names:
+        dataset = dataset.rename_column("txt", "text")
+    return dataset
 
 
 def _find_video(features: "datasets.Features") -> str | None:

@@ -38,7 +38,8 @@ def load_video_dataset(
     "train". **Files** are Parquet with clips (`"shards/*.parquet"`) or WebDataset tars (`"shards/*.tar"`,
     `"shards/{000..012}.tar"`), by path, pattern or list; a split is in their names
     (`validation-00000-of-00002.parquet`).
-    **The Hub**'s data sets are `"user/dataset"`. A **list of sources** becomes one data set with a column `source`.
+    **The Hub**'s data sets are `"user/dataset"`, at a revision `"hf://datasets/user/dataset@revision"`. A **list of
+    sources** becomes one data set with a column `source`.
 
     Nothing is decoded here: files that turn out unusable are found, counted and named when they are prepared. What
     this function notices (files without a row, several rows for a file, empty captions …) is in the data set's

@@ -113,6 +113,16 @@ def push_folder(
     return pushed
 
 
+def check_access(repo_id: str, *, token: str, endpoint: str | None = None) -> None:
+    """Ask the Hub who this is, before hours are spent on what could not be pushed.
+
+    Raises:
+        PushError: a token that is not accepted, no network, a Hub that fails.
+    """
+    with hub_errors(repo_id, so_far=_NOTHING):
+        HfApi(endpoint=endpoint, token=token).whoami()
+
+
 @dataclass(frozen=True)
 class _Repository:
     """One repository of the Hub."""
