@@ -1,24 +1,22 @@
 """Are videos copies of training clips? The nearest training clip of each, beside how near held-out clips come."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm.auto import tqdm
 
-from heygen_hf.data import VideoClipDataset
-from heygen_hf.evaluation import Measurement, Provenance, VideoFeatures, VideoFiles, load_video_features
+from heygen_hf.evaluation import Measurement, Provenance, VideoFeatures, load_video_features
 from heygen_hf.evaluation.clip_stream import read_batches
 from heygen_hf.evaluation.clip_stream.batches import Clips, ClipShape
 from heygen_hf.evaluation.memorization import NearerShare, NearestClips, nearer_share, pixel_features
-from heygen_hf.tasks.clip_data import prepare_data
 from heygen_hf.tasks.responsible_checks.document import Check
 from heygen_hf.tasks.responsible_checks.nearest_sheet import write_nearest_sheet
-from heygen_hf.tasks.responsible_checks.options import MAX_CLIPS, CheckOptions
-from heygen_hf.tasks.responsible_checks.real_clips import ClipsOfRows, labelled_real_clips
+from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.responsible_checks.subject import CheckedVideos
+from heygen_hf.tasks.responsible_checks.training_clips import TrainingClips, training_clips
 
 TITLE = "Nearest training clips (95 % intervals)"
 COLUMNS = ("seen through", "videos nearer than 95 % of held-out clips", "expected", "nearer than all", "distance")
@@ -36,23 +34,6 @@ _CONVENTION = (
 )
 
 
-@dataclass(frozen=True)
-class TrainingClips:
-    """Where copies would be from, and real clips that are none.
-
-    Attributes:
-        clips, names: of training.
-        held_out: None where there are none.
-        seen: what a reader must know of how training saw its clips.
-    """
-
-    clips: Clips
-    names: Sequence[str]
-    source: str
-    held_out: Clips | None
-    seen: str | None = None
-
-
 def check_memorization(videos: CheckedVideos, options: CheckOptions, *, sheet: Path | None) -> Check:
     """Search all training clips for the nearest of each video.
 
@@ -62,7 +43,7 @@ def check_memorization(videos: CheckedVideos, options: CheckOptions, *, sheet: P
     Raises:
         ValueError: no training clips are known, or they are of another size than the videos.
     """
-    training = _training_clips(videos, options)
+    training = training_clips(videos, options)
     networks = {"features": load_video_features(options.video_features, device=options.device)}
     networks["pixels"] = pixel_features()
     shape = next(iter(read_batches([videos.clips[0]], batch_size=1))).shape
@@ -118,46 +99,6 @@ def check_memorization(videos: CheckedVideos, options: CheckOptions, *, sheet: P
         },
         files=files,
     )
-
-
-def _training_clips(videos: CheckedVideos, options: CheckOptions) -> TrainingClips:
-    run, recipe = videos.run, videos.recipe
-    if options.training_data is not None:
-        processor = None if run is None else run.processor
-        files = VideoFiles(options.training_data, processor=processor)
-        names = [path.relative_to(Path(options.training_data)).as_posix() for path in files.paths]
-        held_out: Clips | None = None
-        if run is not None and run.real is not None:
-            held_out = labelled_real_clips(run, min(len(run.real), MAX_CLIPS))
-        elif run is None and options.reference is not None:
-            held_out = VideoFiles(options.reference)
-        return TrainingClips(files, names, Path(options.training_data).resolve().name, held_out)
-    if run is None or recipe is None:
-        raise ValueError(
-            "memorization searches the training clips, and nothing says where they are: pass --training-data FOLDER, "
-            "or leave memorization out"
-        )
-    section = replace(recipe.data, augmentation=None, label_columns=[])
-    data = prepare_data(section, processor=run.processor, seed=recipe.seed, is_main=False)
-    if not isinstance(data.train, VideoClipDataset):
-        raise ValueError(
-            "the run's training clips are streamed, so memorization cannot name them: pass --training-data FOLDER"
-        )
-    train = data.train.without_augmentation()
-    clips = ClipsOfRows(train, range(len(train)))
-    held_out = None
-    if data.measured_split != "training" and run.real is not None:
-        held_out = labelled_real_clips(run, min(len(run.real), MAX_CLIPS))
-    return TrainingClips(clips, clips.names, data.source, held_out, _as_seen(run.processor))
-
-
-def _as_seen(processor: Any) -> str | None:
-    if processor.frame_position == "random" or processor.crop_position == "random":
-        return (
-            "Training drew frames or crops at random; each clip is searched in one such draw, so a copy of another "
-            "part of it may be missed."
-        )
-    return None
 
 
 def _views(clips: Clips, network: VideoFeatures, *, like: ClipShape | None = None) -> torch.Tensor:

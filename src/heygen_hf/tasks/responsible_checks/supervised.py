@@ -17,7 +17,7 @@ from heygen_hf.tasks.model_training.remeasuring import on_training_device
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.registry import task_module
 from heygen_hf.tasks.responsible_checks.document import Check, not_applicable
-from heygen_hf.tasks.responsible_checks.groups import TITLE, FigurePerVideo, compare
+from heygen_hf.tasks.responsible_checks.group_comparison import TITLE, FigurePerVideo, compare
 from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.text.labelled_texts import prepare_labelled_texts
