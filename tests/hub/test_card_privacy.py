@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from heygen_hf.hub import DataSplit, MetricResult, SampleImage, render_card, scrub, scrub_command
+from heygen_hf.hub.card.privacy import scrub_values
 
 TOKEN = "hf_" + "aB3" * 11
+HEX = "0123456789abcdef0123456789abcdef01234567"
+AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 
 @pytest.fixture
@@ -44,6 +47,15 @@ def machine(monkeypatch, tmp_path):
         (f"hub:\n  token: {TOKEN}\n  private: true", "hub:\n  token: [removed]\n  private: true"),
         ('{{"api_key": "abcdefgh"}}', '{{"api_key": "[removed]"}}'),
         ("WANDB_API_KEY=0123456789 HF_TOKEN=abcdefgh", "WANDB_API_KEY=[removed] HF_TOKEN=[removed]"),
+        (f"wandb key {HEX} here", "wandb key [removed] here"),
+        ("wandb_v1_abcdefghijklmnopqrst.mp4", "[removed].mp4"),
+        ("AKIAABCDEFGHIJKLMNOP and ASIAABCDEFGHIJKLMNOP", "[removed] and [removed]"),
+        (f"it is {AWS}", "it is [removed]"),
+        (f"aws_secret_access_key: {AWS[:12]}", "aws_secret_access_key: [removed]"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[removed]"),
+        (f"my_{TOKEN}", "my_[removed]"),
+        ("miriam_clips on GPU-BOX-17_b", "[removed]_clips on [removed]_b"),
+        ("cannot open:/mnt/share/a.mp4", "cannot open:a.mp4"),
         ("https://user:pass@host.example/repo", "https://[removed]@host.example/repo"),
     ],
 )
@@ -63,10 +75,37 @@ def test_scrub_removes_what_is_private(machine, text, expected):
         "token: null",
         "video tokens and text tokens: 528 each",
         "a red 7 moves left",
+        f"revision: {HEX}",
+        f"git+https://example.org/x@{HEX}",
+        f"weights {HEX}{HEX[:24]}",
     ],
 )
 def test_scrub_leaves_the_rest(machine, text):
     assert scrub(text) == text
+
+
+def test_a_token_is_seen_through_what_hides_it(machine, change):
+    hidden = f"{TOKEN[:9]}\u200b{TOKEN[9:20]}\u00ad{TOKEN[20:]}"
+    texts = [hidden, f"{'word ' * 250}{TOKEN}", " " * 2180 + TOKEN, f"x\x00{TOKEN}"]
+    card = render_card(
+        change(
+            title=hidden,
+            recipe_yaml=f"prompt: {hidden}",
+            command=["heygen-hf", hidden],
+            data_note=" ".join(texts),
+            samples=[SampleImage(path="samples/s.png", prompts=texts)],
+        )
+    )
+    assert "aB3aB3" not in card
+
+
+def test_json_keeps_commits_and_no_keys(machine):
+    values = {"commit": {"heygen_hf": HEX}, "key": HEX, f"{machine}/a.mp4": ["/mnt/share/b.mp4", 1, None, True, 0.5]}
+    assert scrub_values(values) == {
+        "commit": {"heygen_hf": HEX},
+        "key": "[removed]",
+        "a.mp4": ["b.mp4", 1, None, True, 0.5],
+    }
 
 
 def test_command_is_what_somebody_else_would_type(machine):

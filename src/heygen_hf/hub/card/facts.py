@@ -59,6 +59,7 @@ class CardFacts:
         model_class, num_parameters: of the network that was trained.
         library_name: what loads it; by default diffusers for a pipeline and transformers for a model.
         is_adapter: whether what lies beside the card changes another model, `base_model`.
+        adaptation: of a model tuned from another: what was trained of it, name -> value.
         data_name: the data set; of a path, its last part is shown.
         splits: what became of its clips (or texts, or recordings).
         replaced: file name and reason of each that could not be read while training, and gave its place to another.
@@ -96,6 +97,7 @@ class CardFacts:
     library_name: str | None = None
     is_adapter: bool = False
     base_model: str | None = None
+    adaptation: Mapping[str, Any] = field(default_factory=dict)
     data_name: str | None = None
     splits: Sequence[DataSplit] = ()
     replaced: Sequence[tuple[str, str]] = ()

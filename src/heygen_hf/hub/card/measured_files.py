@@ -80,6 +80,9 @@ def _figure(entry: Mapping[str, Any], source: str, videos: Mapping[str, Any]) ->
     notes = [str(entry["note"])] if entry.get("note") else []
     if entry.get("below_minimum"):
         notes.insert(0, f"below the minimum count of {entry.get('minimum_count')}: it means little")
+    features = provenance.get("features")
+    if isinstance(features, Mapping) and features.get("name"):  # without which a distance says nothing
+        notes.append(f"features: {features['name']}")
     interval = entry.get("interval")
     return MetricResult(
         name=entry["name"],

@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote
 
-from heygen_hf.hub.card.secrets import REMOVED, remove_secrets
+from heygen_hf.hub.card.secrets import REMOVED, is_commit, remove_secrets
 from heygen_hf.hub.card.text import beginning, one_line, visible
 
 _QUOTED_PATH = re.compile(r"(?P<quote>['\"])(?P<path>(?:file://|~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*)(?P=quote)")
 _PATH = re.compile(r"(?<![\w./~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*")
+_OF_COMMITS = re.compile(r"(?i)commit|revision|sha|hash")
 # Names that are words: removing them would hide nothing and damage texts.
 _GENERIC_NAMES = {
     "root",
@@ -61,14 +62,18 @@ def scrub_line(text: str, *, max_characters: int = 300) -> str:
     return one_line(scrubbed, max_characters=max_characters, length=len(text) if cut else None)
 
 
-def scrub_values(values: Any) -> Any:
-    """JSON values with every text in them scrubbed, and the names of mappings too."""
+def scrub_values(values: Any, *, name: str = "") -> Any:
+    """JSON values with every text in them scrubbed, and the names of mappings too.
+
+    Args:
+        name: where they stand: 40 hexadecimal digits are a key, unless they stand at `commit` or `revision`.
+    """
     if isinstance(values, str):
-        return scrub(values)
+        return values if is_commit(values) and _OF_COMMITS.search(name) else scrub(values)
     if isinstance(values, Mapping):
-        return {scrub(str(name)): scrub_values(value) for name, value in values.items()}
+        return {scrub(str(key)): scrub_values(value, name=f"{name}.{key}") for key, value in values.items()}
     if isinstance(values, list | tuple):
-        return [scrub_values(value) for value in values]
+        return [scrub_values(value, name=name) for value in values]
     return values
 
 

@@ -26,7 +26,7 @@ from heygen_hf.hub.card.rows import (
     split_rows,
     training_rows,
 )
-from heygen_hf.hub.card.text import code_block, escape_line, escape_markdown, visible
+from heygen_hf.hub.card.text import code_block, escape_line, escape_markdown, python_literal, visible
 
 _MOST_PROMPTS = 16
 
@@ -45,6 +45,8 @@ def render_card(facts: CardFacts) -> str:
         title=safe(facts.title),
         introduction=_introduction(facts),
         usage=_pipeline_usage(facts) if facts.usage is None else _model_usage(facts.usage),
+        adaptation=pairs(facts.adaptation),
+        library=facts.library_name or "peft",
         base_model=safe(base_name(facts.base_model)),
         settings=pairs(facts.generation_defaults),
         settings_file=_file(facts.settings_file),
@@ -127,19 +129,13 @@ def _model_usage(usage: str) -> str:
 
 def _pipeline_usage(facts: CardFacts) -> str:
     prompt = next((prompt for sample in facts.samples for prompt in sample.prompts), "")
-    literal = _literal(scrub_line(prompt, max_characters=100) or "a caption like those it learned")
+    literal = python_literal(scrub_line(prompt, max_characters=100) or "a caption like those it learned")
     use = f"video = pipe({literal}).frames[0]" if facts.pipeline_usage is None else facts.pipeline_usage.strip()
     return code_block(
         "from heygen_hf import VideoGenerationPipeline\n\n"
         f'pipe = VideoGenerationPipeline.from_pretrained("path/to/this/folder")\n{use}',
         "python",
     )
-
-
-def _literal(text: str) -> str:
-    """The text as Python, between double quotes where it holds none."""
-    written = repr(text)
-    return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in written else written
 
 
 def _sample(sample: SampleImage) -> dict[str, Any]:

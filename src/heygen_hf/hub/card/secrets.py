@@ -59,6 +59,11 @@ def remove_secrets(text: str, *, named: bool = True) -> str:
     return text
 
 
+def is_commit(text: str) -> bool:
+    """Whether it looks like one, as some keys do."""
+    return bool(_FORTY_HEX.fullmatch(text))
+
+
 def _unless_a_commit(found: re.Match[str]) -> str:
     return found[0] if _SAYS_COMMIT.search(found.string[max(0, found.start() - 16) : found.start()]) else REMOVED
 

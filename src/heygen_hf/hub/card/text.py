@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 # Backslash escapes for whatever can start inline markup, a table cell's end, a link that renderers make by themselves
-# (`://`, `www.`, `@`) or mathematics (`\(`, as the Hub reads it).
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$!@]|(?<=\\)[()]|:(?=//)|(?<=[wW]{3})\.)")
+# (`://`, `www.`, `@name`, `a@b.c`) or mathematics (`\(`, as the Hub reads it).
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~&$!]|(?<=\\)[()]|:(?=//)|(?<=[wW]{3})\.|(?<!\w)@(?=\w)|@(?=[\w.-]*\.\w))")
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 # What makes a list, a rule or an underlined heading of a line that begins with it.
 _BULLET = re.compile(r"[-+=](?=[-+=\s]|$)")
@@ -80,6 +80,12 @@ def code_block(text: str, language: str = "", *, max_characters: int = 20_000) -
         lines += f"\n# … cut here: {len(text):,} characters in all"
     fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(lines)), default=0))
     return f"{fence}{language}\n{lines}\n{fence}"
+
+
+def python_literal(text: str) -> str:
+    """The text as Python, between double quotes where it holds none."""
+    written = repr(text)
+    return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in written else written
 
 
 def _code_line(line: str) -> str:

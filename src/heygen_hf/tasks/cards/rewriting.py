@@ -11,6 +11,7 @@ from heygen_hf.tasks.run_folder import RunFolder
 _WRITERS = {
     "text_to_video": "heygen_hf.tasks.text_to_video.card:write_run_card",
     "audio_to_video": "heygen_hf.tasks.audio_to_video.card:write_audio_card",
+    "finetuning": "heygen_hf.tasks.finetuning.card:write_finetuning_card",
     "distillation": "heygen_hf.tasks.distillation.measuring:write_student_card",
     "video_autoencoder": "heygen_hf.tasks.video_autoencoder.card:rewrite_autoencoder_card",
 }
@@ -46,8 +47,4 @@ def _write(folder: RunFolder, recipe: Recipe) -> None:
         module.TASK.rewrite_card(folder, recipe)
         return
     module_name, _, name = _WRITERS[recipe.task].partition(":")
-    if getattr(importlib.import_module(module_name), name)(folder, recipe) is False:
-        raise ValueError(
-            f"{folder.path} was trained before runs kept all that their card says: write it with heygen-hf evaluate "
-            f"{folder.path}."
-        )
+    getattr(importlib.import_module(module_name), name)(folder, recipe)

@@ -171,7 +171,7 @@ def write_student_card(folder: RunFolder, recipe: Recipe) -> None:
             names = {name: f"{text}; {what}" for name, text in GROUP_NAMES.items()}
             for row in attribute_metrics(report["attribute_accuracy"], group_names=names):
                 rows.append(replace(row, is_baseline=True))
-        note = "root mean square, pixels in [0, 1]; from the same noise"
+        note = "root mean square, as a share of a pixel's range; from the same noise"
         name = f"distance to the {compared['num_inference_steps']} steps' videos"
         few = f"{compared['run']} at {recipe.distillation.to_steps} steps"
         distances = ((None, compared["student"]), (few, compared["at_few_steps"]))

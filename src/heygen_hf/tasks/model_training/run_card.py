@@ -20,7 +20,7 @@ def run_card_facts(
     """The facts from `recipe`, `run.json` and the files of figures; what is missing is said to be unknown.
 
     Args:
-        resolved: the recipe with the task's defaults, to be shown; by default `recipe`.
+        resolved: the recipe with the task's defaults, to be shown of a run that has not written it.
         metrics: figures of `metrics.json`, where they do not lie there as `MetricResult`s.
         own: facts that only the task knows.
     """
@@ -35,7 +35,7 @@ def run_card_facts(
         data_name=facts.get("data"),
         splits=[_split(name, report) for name, report in facts.get("reports", {}).items()],
         replaced=list((facts.get("replaced_clips") or {}).items()),
-        recipe_yaml=resolved_yaml(resolved or recipe),
+        recipe_yaml=_recipe_text(folder, resolved or recipe),
         command=facts.get("command"),
         commit=commit.get("heygen_hf"),
         commit_is_modified=commit.get("modified"),
@@ -60,6 +60,11 @@ def run_card_facts(
         licence=recipe.hub.license,
         **own,
     )
+
+
+def _recipe_text(folder: RunFolder, recipe: Recipe) -> str:
+    """As it was when the run was made: a later version of this package has other keys."""
+    return folder.recipe.read_text(encoding="utf-8") if folder.recipe.is_file() else resolved_yaml(recipe)
 
 
 def remember_for_card(folder: RunFolder, **own: Any) -> None:

@@ -11,6 +11,7 @@ from transformers import AutoConfig, PreTrainedModel
 from heygen_hf.data import check_captions, class_names
 from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator, TextTargets
 from heygen_hf.hub import MetricResult
+from heygen_hf.hub.card.text import python_literal
 from heygen_hf.models.multimodal_fusion import MultimodalFusionForQuestionAnswering
 from heygen_hf.tasks.clip_data import ProcessorSection
 from heygen_hf.tasks.model_training import HubSection, ModelTask, TaskParts
@@ -163,7 +164,7 @@ def build(recipe: Recipe, *, exported: Path | None, is_main: bool) -> TaskParts:
         data_name=data.source,
         reports=data.reports,
         num_workers=data.num_workers,
-        usage=_USAGE.replace("QUESTION", repr(_questions_of(data, section)[0])),
+        usage=_USAGE.replace("QUESTION", python_literal(_questions_of(data, section)[0])),
         data_note=joined_notes(data.note, *said),
     )
 

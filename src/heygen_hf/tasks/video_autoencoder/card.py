@@ -3,6 +3,7 @@
 from typing import Any
 
 from heygen_hf.hub import SampleImage, write_card
+from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.model_training.arguments import with_defaults
 from heygen_hf.tasks.model_training.run_card import remember_for_card, remembered_for_card, run_card_facts
@@ -38,11 +39,15 @@ def write_autoencoder_card(folder: RunFolder, recipe: Recipe, *, autoencoder: An
     rewrite_autoencoder_card(folder, recipe)
 
 
-def rewrite_autoencoder_card(folder: RunFolder, recipe: Recipe) -> bool:
-    """The same again from the run's folder alone; whether it holds enough for that."""
-    own = remembered_for_card(folder)
-    if own is None:
-        return False
+def rewrite_autoencoder_card(folder: RunFolder, recipe: Recipe) -> None:
+    """The same again from the run's folder; of a run before cards were remembered, from its data as well."""
+    if remembered_for_card(folder) is None:
+        from heygen_hf.tasks.video_autoencoder.story import prepare_clips_of
+
+        data = prepare_clips_of(recipe, processor=VideoProcessor.from_pretrained(str(folder.path)), is_main=True)
+        class_name = read_json(folder.path / "config.json")["_class_name"]
+        remember_for_card(folder, model_class=class_name, test_note=data.test_note)
+    own = remembered_for_card(folder) or {}
     class_name = own["model_class"]
     notes = [recipe.hub.data_description, _size_note(read_json(folder.metrics)), own["test_note"]]
     samples = []
@@ -61,7 +66,6 @@ def rewrite_autoencoder_card(folder: RunFolder, recipe: Recipe) -> bool:
         tags=["autoencoder"],
     )
     write_card(folder.path, facts)
-    return True
 
 
 def _size_note(metrics: dict[str, Any]) -> str | None:

@@ -1,0 +1,117 @@
+"""A card is written again from its run's folder, and copied without what must not leave this machine."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from heygen_hf.hub.gate.card import check_card
+from heygen_hf.hub.repo_folder.exported import Exported
+from heygen_hf.tasks.cards import copy_card, rewrite_card
+from heygen_hf.tasks.run_folder import RunFolder
+
+
+def test_a_card_has_the_figures_that_were_added_since(run: Path) -> None:
+    card = rewrite_card(run).read_text(encoding="utf-8")
+    note = "below the minimum count of 2048: it means little; features: random encoder"
+    assert f"| fvd ↓ | all | 150.7 | 148.3 to 153.5 | 256 | 20.48 | {note} |" in card
+    assert "256 videos of the captions of tiny, first seed 1000, last seed 1255, references: 2048 of tiny" in card
+    assert "### Accuracy by group" in card
+    assert "task: text_to_video\noutput_dir: outputs/tiny\n" in card
+    for name in RunFolder(run).path.glob("evaluation/metrics_*.json"):
+        name.unlink()
+    (run / "checks.json").unlink()
+    card = rewrite_card(run).read_text(encoding="utf-8")
+    assert "fvd" not in card
+    assert "## Checked" not in card
+
+
+def test_a_run_that_was_not_evaluated_says_so(run: Path) -> None:
+    for path in (run / "metrics.json", run / "checks.json", *run.glob("evaluation/*.json")):
+        path.unlink()
+    card = rewrite_card(run).read_text(encoding="utf-8")
+    assert "Nothing was measured. How good this model is, is unknown." in card
+    assert "model-index" not in card
+
+
+def test_samples_move(run: Path) -> None:
+    card = rewrite_card(run).read_text(encoding="utf-8")
+    assert "![Generated videos, in motion](samples/samples.gif)" in card
+    assert "1. a red 7 moves left ([video](samples/sample-00.mp4))" in card
+    with Image.open(run / "samples" / "samples.gif") as picture:
+        assert picture.n_frames == 3
+        assert picture.info["duration"] == 120 or picture.info["duration"] == 125
+
+
+def test_new_weights_leave_no_figures_of_old_ones(run: Path) -> None:
+    rewrite_card(run)
+    RunFolder(run).drop_results()
+    assert sorted(path.name for path in run.rglob("*.json")) == ["model_index.json", "run.json"]
+    assert not (run / "README.md").exists()
+
+
+def test_the_copy_holds_what_the_card_points_to_and_no_secret(run: Path, tmp_path: Path) -> None:
+    facts = json.loads((run / "run.json").read_text())
+    token = "hf_" + "aB3" * 11
+    facts["command"].append(f"hub.token={token}")
+    facts["reports"]["train"]["skipped"][0]["reason"] = f"{tmp_path}/data/a.mp4 is truncated"
+    (run / "run.json").write_text(json.dumps(facts))
+    rewrite_card(run)
+    written = copy_card(run, tmp_path / "card")
+    assert sorted(path.relative_to(tmp_path / "card").as_posix() for path in written) == [
+        "README.md",
+        "checks.json",
+        "evaluation/metrics_fvd_256_videos_seed_1000.json",
+        "evaluation/nearest.png",
+        "metrics.json",
+        "model_index.json",
+        "run.json",
+        "samples/sample-00.mp4",
+        "samples/sample-01.mp4",
+        "samples/samples.gif",
+        "samples/samples.png",
+    ]
+    for path in written:
+        if path.suffix in (".json", ".md"):
+            text = path.read_text(encoding="utf-8")
+            assert token not in text
+            assert str(tmp_path) not in text
+    assert [check.problem for check in check_card(tmp_path / "card")] == [None] * 4
+    # again, of a run with less in it
+    (run / "checks.json").unlink()
+    rewrite_card(run)
+    copy_card(run, tmp_path / "card")
+    assert not (tmp_path / "card" / "checks.json").exists()
+    assert not (tmp_path / "card" / "evaluation" / "nearest.png").exists()
+
+
+def test_what_the_card_names_is_published_with_it(run: Path) -> None:
+    rewrite_card(run)
+    names = Exported(run, "pipeline", {}, {}).files()
+    assert {
+        "run.json",
+        "metrics.json",
+        "checks.json",
+        "evaluation/metrics_fvd_256_videos_seed_1000.json",
+        "evaluation/nearest.png",
+        "samples/samples.gif",
+    } <= set(names)
+    assert len(names) == len(set(names))
+
+
+def test_no_run_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no run at .*gone"):
+        rewrite_card(tmp_path / "gone")
+    with pytest.raises(ValueError, match="holds no card"):
+        copy_card(run, tmp_path / "card")
+    rewrite_card(run)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.txt").touch()
+    with pytest.raises(ValueError, match="holds other files and no card"):
+        copy_card(run, tmp_path / "thesis")
+    (run / "run.json").unlink()
+    with pytest.raises(ValueError, match="holds no finished run"):
+        rewrite_card(run)
+    shutil.rmtree(run)
