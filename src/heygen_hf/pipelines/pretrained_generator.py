@@ -1,6 +1,7 @@
 """A published generator, called as the package's own pipeline is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -187,13 +188,16 @@ class PretrainedGeneratorPipeline:
         self._gather(pipe)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = generator if isinstance(generator, list) else [generator] * len(prompts)
-        if image is None:
-            return VideoGenerationPipelineOutput(frames=pipe(prompt=prompts, generator=generators, **arguments).frames)
-        # These pipelines take one picture a call.
-        made = [
-            pipe(image=as_picture(first), prompt=one, generator=its, **arguments).frames
-            for first, one, its in zip(image, prompts, generators, strict=True)
-        ]
+        with _inputs_in_own_dtype(self.transformer) if self.family.has_one_dtype else nullcontext():
+            if image is None:
+                noise = None if generator is None else generators
+                frames = pipe(prompt=prompts, generator=noise, **arguments).frames
+                return VideoGenerationPipelineOutput(frames=frames)
+            # These pipelines take one picture a call.
+            made = [
+                pipe(image=as_picture(first), prompt=one, generator=its, **arguments).frames
+                for first, one, its in zip(image, prompts, generators, strict=True)
+            ]
         return VideoGenerationPipelineOutput(frames=torch.cat(made))
 
     def call_arguments(self, **sizes: int | None) -> dict[str, Any]:
@@ -212,6 +216,28 @@ class PretrainedGeneratorPipeline:
         for name, part in pipe.components.items():
             if isinstance(part, torch.nn.Module) and name != "transformer" and part.device != self.device:
                 part.to(self.device)
+
+
+@contextmanager
+def _inputs_in_own_dtype(transformer: torch.nn.Module) -> Iterator[None]:
+    """Hand a transformer what it is given in its own data type, where the pipeline's other parts have another.
+
+    In training a base in 16 bits stands beside encoders as they were saved, which some pipelines do not expect.
+    """
+    names = ("hidden_states", "encoder_hidden_states", "ofs")
+
+    def cast(_: torch.nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        dtype = transformer.dtype
+        return args, {
+            name: value.to(dtype) if name in names and isinstance(value, torch.Tensor) else value
+            for name, value in inputs.items()
+        }
+
+    hook = transformer.register_forward_pre_hook(cast, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def as_picture(frame: torch.Tensor | PIL.Image.Image) -> PIL.Image.Image:

@@ -14,6 +14,7 @@ class CogVideoXFamily(GeneratorFamily):
 
     name: ClassVar[str] = "cogvideox"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("CogVideoXPipeline",)
+    has_one_dtype: ClassVar[bool] = True
 
     @property
     def prompt_tokens(self) -> int:  # type: ignore[override]

@@ -32,6 +32,8 @@ class GeneratorFamily(ABC):
         takes_frame_timesteps: whether latent frames may have timesteps of their own, so that some can be given.
         takes_first_frame: whether every clip is generated from its first frame, see `encode_first_frames`.
         takes_control: whether every clip is generated beside one that controls it, see `encode_control`.
+        has_one_dtype: whether the pipeline gives the transformer its text encoder's data type, so that all of its parts
+            must have the same.
         repeated_blocks: names of the transformer's lists of equal blocks.
     """
 
@@ -42,6 +44,7 @@ class GeneratorFamily(ABC):
     takes_frame_timesteps: bool = False
     takes_first_frame: ClassVar[bool] = False
     takes_control: ClassVar[bool] = False
+    has_one_dtype: ClassVar[bool] = False
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline

@@ -21,6 +21,7 @@ class LTXFamily(GeneratorFamily):
     name: ClassVar[str] = "ltx"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("LTXPipeline", "LTXImageToVideoPipeline")
     prompt_tokens: int = 128
+    has_one_dtype: ClassVar[bool] = True
     takes_frame_timesteps: ClassVar[bool] = True
     frame_rate: float = 25.0
 

@@ -16,6 +16,7 @@ class MochiFamily(GeneratorFamily):
     name: ClassVar[str] = "mochi"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("MochiPipeline",)
     prompt_tokens: int = 256
+    has_one_dtype: ClassVar[bool] = True
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:

@@ -1,7 +1,7 @@
 """Frames that a fine-tuned pipeline makes when plain diffusers loads it: what every later loading is compared with."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,15 @@ def write_reference(
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(seed)
     source = base_folder if is_adapter else folder.path
-    with _plain_transformer(pipeline.family, source, folder.path if is_adapter else None) as transformer:
+    family = pipeline.family
+    # Where all parts must have one data type, encoders that were loaded in fewer bits than saved decide which.
+    forced = getattr(torch, encoder_dtype) if family.has_one_dtype and encoder_dtype is not None else None
+    with _plain_transformer(family, source, folder.path if is_adapter else None, dtype=forced) as transformer:
         dtypes = {"transformer": _name(transformer.dtype), "default": encoder_dtype}
-        with torch.compiler.set_stance("force_eager"):
+        if family.has_one_dtype:
+            dtypes["default"] = dtypes["transformer"]
+        one_dtype = _encoders_in(family, transformer.dtype) if family.has_one_dtype else nullcontext()
+        with one_dtype, torch.compiler.set_stance("force_eager"):
             frames = pipeline([prompt], generator=[generator], **first).frames
     tensors = {name: value[0].contiguous() for name, value in first.items()}
     save_file({"frames": frames.float().cpu().contiguous(), **tensors}, str(folder.path / "reference.safetensors"))
@@ -74,16 +80,23 @@ def write_reference(
 
 
 @contextmanager
-def _plain_transformer(family: GeneratorFamily, source: Path, adapter: Path | None) -> Iterator[Any]:
-    """The pipeline's transformer where it is plain float32; else, in its place, one loaded from what was written."""
+def _plain_transformer(
+    family: GeneratorFamily, source: Path, adapter: Path | None, *, dtype: torch.dtype | None = None
+) -> Iterator[Any]:
+    """The pipeline's transformer where it is plain float32; else, in its place, one loaded from what was written.
+
+    Args:
+        dtype: to load it in, whatever it is.
+    """
     pipe = family.pipeline
     trained = pipe.transformer
-    if all(weight.dtype == torch.float32 for weight in trained.parameters()):
+    if dtype in (None, torch.float32) and all(weight.dtype == torch.float32 for weight in trained.parameters()):
         yield trained.eval()
         return
     device = trained.device
     count = sum(weight.numel() for weight in trained.parameters())
-    dtype = torch.float32 if count <= _MOST_WEIGHTS_IN_FLOAT32 else torch.bfloat16
+    if dtype is None:
+        dtype = torch.float32 if count <= _MOST_WEIGHTS_IN_FLOAT32 else torch.bfloat16
     if not getattr(trained, "is_quantized", False):
         trained.to("cpu")  # the device need not hold two
     fresh = load_transformer(source, dtype=dtype)
@@ -94,6 +107,20 @@ def _plain_transformer(family: GeneratorFamily, source: Path, adapter: Path | No
         yield fresh.eval()
     finally:
         pipe.register_modules(transformer=trained.to(device) if trained.device != device else trained)
+
+
+@contextmanager
+def _encoders_in(family: GeneratorFamily, dtype: torch.dtype) -> Iterator[None]:
+    """Autoencoder and text encoders in the transformer's data type, as diffusers loads them in it."""
+    parts = {name: part for name, part in family.pipeline.components.items() if isinstance(part, torch.nn.Module)}
+    saved = {part: part.dtype for name, part in parts.items() if name != "transformer"}
+    try:
+        for part in saved:
+            part.to(dtype)
+        yield
+    finally:
+        for part, its in saved.items():
+            part.to(its)
 
 
 def _name(dtype: torch.dtype) -> str:
