@@ -15,6 +15,7 @@ class CogVideoXFamily(GeneratorFamily):
     name: ClassVar[str] = "cogvideox"
     pipeline_classes: ClassVar[tuple[str, ...]] = ("CogVideoXPipeline",)
     has_one_dtype: ClassVar[bool] = True
+    frame_step: ClassVar[int] = 8  # of an even number of latents its autoencoder makes four frames each, the first too
 
     @property
     def prompt_tokens(self) -> int:  # type: ignore[override]

@@ -34,6 +34,7 @@ class GeneratorFamily(ABC):
         takes_control: whether every clip is generated beside one that controls it, see `encode_control`.
         has_one_dtype: whether the pipeline gives the transformer its text encoder's data type, so that all of its parts
             must have the same.
+        frame_step: frames behind the first must be a multiple of it; else the autoencoder gives back a longer clip.
         repeated_blocks: names of the transformer's lists of equal blocks.
     """
 
@@ -45,6 +46,7 @@ class GeneratorFamily(ABC):
     takes_first_frame: ClassVar[bool] = False
     takes_control: ClassVar[bool] = False
     has_one_dtype: ClassVar[bool] = False
+    frame_step: ClassVar[int] = 1
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline

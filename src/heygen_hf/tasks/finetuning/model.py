@@ -45,6 +45,13 @@ def check_clip_size(
     """
     geometry.latent_bucket(size, patch_size=patch_size, where=where)
     check_frames(str(base.folder), geometry, num_frames=size.num_frames, where=where)
+    step, more = base.family.frame_step, size.num_frames - 1
+    if more % step:
+        below = more // step * step + 1
+        raise ValueError(
+            f"{where} num_frames={size.num_frames} does not fit {base.family.name}, whose autoencoder gives back clips "
+            f"of {step}n + 1 frames alone; the nearest that work are {below} and {below + step}"
+        )
 
 
 def build_generator(
