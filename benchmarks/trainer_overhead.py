@@ -43,7 +43,7 @@ from transformers.trainer_utils import set_seed
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks import load_recipe
 from heygen_hf.tasks.run_folder import RunFolder
-from heygen_hf.tasks.text_to_video.parts import TextToVideo, collator
+from heygen_hf.tasks.text_to_video.parts import TextToVideo
 from heygen_hf.training import JsonLinesLog, VideoGenerationTrainer
 from heygen_hf.training.noise.randomness import draw_noise
 from heygen_hf.training.optimization.block_compilation import compile_blocks
@@ -182,7 +182,7 @@ def build_trainer(
         model,
         arguments,
         train_dataset=data.training_set(at_least=arguments.per_device_train_batch_size),
-        data_collator=collator(processor, tokenizer),
+        data_collator=parts.build_collator(processor=processor, tokenizer=tokenizer),
         callbacks=[JsonLinesLog(run.log)],
     )
     if arguments.compiles_blocks:

@@ -29,6 +29,24 @@ def print_plan(plan: dict[str, Any], *, all_rows: bool = False) -> None:
         console.print(f"… and {len(clips) - len(shown)} more (--all shows them, --json writes them)")
     for line in summary_lines(plan):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if "memory" in plan:
+        _print_memory(console, plan["memory"])
+
+
+def _print_memory(console: Console, memory: dict[str, Any]) -> None:
+    """What each way to train would need on a GPU."""
+    if "problem" in memory:
+        console.print(f"memory on a GPU: not computed ({memory['problem']})", markup=False, soft_wrap=True)
+        return
+    clip = "x".join(map(str, memory["clip"]))
+    table = Table(title=f"Memory on a GPU, computed and not measured: {memory['batch_size']} clips of {clip} at once")
+    for heading in ("trained", "weights in", "recomputed", "GiB", "fits in"):
+        table.add_column(heading, justify="right" if heading in ("GiB", "fits in") else "left")
+    for need in memory["needs"]:
+        card = need["smallest_card_gibibytes"]
+        fits = "none of them" if card is None else f"{card} GiB"
+        table.add_row(need["method"], need["base"], need["checkpointing"], f"{need['total_gibibytes']:.1f}", fits)
+    console.print(table)
 
 
 def _cells(clip: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.data.buckets import Bucket
@@ -15,12 +15,18 @@ from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.clip_data.sizes import bucket_set
+from heygen_hf.tasks.finetuning.adapters import ADAPTER
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
+from heygen_hf.tasks.finetuning.beside import build_source_losses, check_clips_beside, with_clips_beside
+from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogonal
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
 from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
 from heygen_hf.tasks.finetuning.comfyui import check_comfyui
+from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier, join_adapters
 from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
+from heygen_hf.tasks.finetuning.measuring import measure_validation
+from heygen_hf.tasks.finetuning.memory_plan import plan_memory
 from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, described_family
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe
@@ -71,6 +77,7 @@ class Finetuning(TextToVideo):
             )
         if getattr(self.recipe.peft, "comfyui", False):
             check_comfyui(described.name, method=self.recipe.peft.method)
+        check_clips_beside(self.recipe.data, adapts=self.recipe.peft is not None)
         processor = self.recipe.processor
         sizes = {"processor": Bucket(processor.num_frames, processor.height, processor.width)}
         if self.recipe.data.buckets is not None or self.recipe.data.bucket_resolutions is not None:
@@ -83,10 +90,22 @@ class Finetuning(TextToVideo):
         return with_defaults(recipe)
 
     def evaluates(self) -> bool:
-        return False
+        return True
+
+    def check_data(self, data: PreparedData) -> None:
+        """Nothing is asked of the clips' labels."""
+
+    def evaluate(self, folder: RunFolder, *, data: PreparedData) -> dict[str, Any]:
+        most = self.recipe.training.get("max_eval_clips", self.arguments_class.max_eval_clips)
+        judged: Any = data.validation_subset(most) or ()
+        return measure_validation(folder, num_clips=len(judged))
 
     def build_tokenizer(self, data: PreparedData) -> PreTrainedTokenizerBase | None:  # noqa: ARG002 - the pipeline's
         return self.family.pipeline.tokenizer
+
+    def prepare(self, *, processor: VideoProcessor, is_main: bool) -> PreparedData:
+        data = super().prepare(processor=processor, is_main=is_main)
+        return with_clips_beside(data, self.recipe.data, processor=processor, seed=self.recipe.seed, is_main=is_main)
 
     def load_encoders(self) -> FamilyEncoders:
         return family_encoders(self.family, geometry=self.geometry)
@@ -105,7 +124,7 @@ class Finetuning(TextToVideo):
         processor: VideoProcessor,
         tokenizer: PreTrainedTokenizerBase | None,  # noqa: ARG002 - the pipeline's
     ) -> PretrainedVideoGenerator:
-        return build_generator(
+        model = build_generator(
             self.family,
             self.base,
             self.recipe.model,
@@ -113,6 +132,14 @@ class Finetuning(TextToVideo):
             processor=processor,
             geometry=self.geometry,
         )
+        model.source_losses = build_source_losses(self.recipe.data, model.transformer)
+        return model
+
+    def callbacks(self, model: Any) -> list[TrainerCallback]:
+        found: list[TrainerCallback] = [EvaluateAtTheEnd()]
+        if self.recipe.peft is not None and self.recipe.peft.previous and self.recipe.peft.orthogonal:
+            found.append(KeepOrthogonal(OrthogonalToEarlier(model.transformer, ADAPTER)))
+        return found
 
     def build_pipeline(self, model: Any, *, processor: VideoProcessor, **_: Any) -> PretrainedGeneratorPipeline:  # noqa: ARG002
         generation = self.recipe.generation
@@ -148,6 +175,8 @@ class Finetuning(TextToVideo):
         after = self._write_samples(pipeline, folder, samples, name="after", precision=precision)
         write_sample_strips(folder.samples / "samples.png", list(after), list(samples.texts))
         assert samples.prompts is not None
+        if self.recipe.peft is not None and self.recipe.peft.previous:
+            join_adapters(pipeline.transformer, ADAPTER)
         export_finetuned(
             folder,
             pipeline,
@@ -192,8 +221,10 @@ def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequenc
 
 
 def plan(recipe: Recipe, *, measure: bool = True) -> dict[str, Any]:
-    """The plan of a recipe, see `text_to_video.plan`."""
-    return plan_video(recipe, measure=measure, task=Finetuning)
+    """The plan of a recipe, see `text_to_video.plan`, and what each way to train it would need in memory."""
+    found = plan_video(recipe, measure=measure, task=Finetuning)
+    parts = Finetuning(recipe)
+    return found | {"memory": plan_memory(recipe, parts.base, parts.geometry)}
 
 
 def check_recipe(recipe: Recipe) -> None:
