@@ -1,6 +1,6 @@
 """The `peft` section of fine-tuning recipes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 
@@ -16,6 +16,10 @@ class AdapterSection:
         merge: export the whole pipeline with the update added to its weights, instead of an adapter.
         comfyui: also write `comfyui_lora.safetensors`, the adapter under the names that ComfyUI reads.
         pretrained: folder or Hub name of an adapter to go on from, in diffusers' format.
+        previous: folders or Hub names of adapters that were trained before, and stay as they are while a new one learns
+            beside them; the export is one adapter that does what all of them do.
+        orthogonal: the new one reads of its inputs only what those in `previous` do not, so that it leaves alone what
+            they learned (O-LoRA, Wang et al. 2023, arXiv:2310.14152).
     """
 
     method: Literal["lora", "dora"] = "lora"
@@ -26,6 +30,8 @@ class AdapterSection:
     merge: bool = False
     comfyui: bool = False
     pretrained: str | None = None
+    previous: list[str] = field(default_factory=list)
+    orthogonal: bool = True
 
     def __post_init__(self) -> None:
         for name in ("r", "lora_alpha"):
@@ -35,5 +41,7 @@ class AdapterSection:
             raise ValueError(f"lora_dropout must lie in [0, 1), got {self.lora_dropout}")
         if self.comfyui and self.merge:
             raise ValueError("comfyui=true writes an adapter, and merge=true writes none; set one of them")
+        if self.previous and self.method == "dora":
+            raise ValueError("method=dora has magnitudes of one adapter alone: with previous, set it to lora")
         if self.target_modules is not None and not self.target_modules:
             raise ValueError("target_modules is empty; name a layer or leave the key out")

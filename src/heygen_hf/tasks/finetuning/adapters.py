@@ -14,6 +14,11 @@ from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
 from heygen_hf.tasks.finetuning.base_identity import fingerprint_transformer
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.earlier_adapters import (
+    OrthogonalToEarlier,
+    activate_beside_earlier,
+    load_earlier_adapters,
+)
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
@@ -34,6 +39,7 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
             f"peft.target_modules: {', '.join(unmatched)} matches no layer of {type(transformer).__name__}; there are, "
             f"by the endings of their names, {', '.join(some)}, …"
         )
+    load_earlier_adapters(family, section.previous)
     if section.pretrained is not None:
         _load_adapter(family, section)
     else:
@@ -52,6 +58,10 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
         if weight.requires_grad:
             # In 16 bits small updates are lost.
             weight.data = weight.data.float()
+    if section.previous:
+        activate_beside_earlier(transformer, ADAPTER)
+        if section.orthogonal:
+            OrthogonalToEarlier(transformer, ADAPTER)()
 
 
 def _load_adapter(family: GeneratorFamily, section: AdapterSection) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
+from peft import LoraConfig, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
@@ -146,12 +146,10 @@ def join_adapters(transformer: Any, adapter: str) -> None:
     targets = sorted(_endings(transformer, names))
     transformer.delete_adapters(names)
     for name in names:
-        transformer.peft_config.pop(name, None)
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=targets)
-    inject_adapter_in_model(config, transformer, adapter)
+        getattr(transformer, "peft_config", {}).pop(name, None)
+    transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), adapter)
     problems = set_peft_model_state_dict(transformer, tensors, adapter)
     assert not problems.unexpected_keys
-    transformer.set_adapter(adapter)
 
 
 def _adapted(transformer: nn.Module) -> dict[str, LoraLayer]:
