@@ -37,7 +37,8 @@ def check_given_corruption(videos: CheckedVideos, options: CheckOptions) -> Chec
     total = run.pipeline.transformer.config.sample_frames
     given = 1
     if learned & set(_PREFIX):
-        given = min(total - 1, recipe.training.get("given_prefix_frames") or total // 2)  # type: ignore[union-attr]
+        # half of a clip at most: motion must be seen in what is generated
+        given = max(1, min(total // 2, recipe.training.get("given_prefix_frames") or total))  # type: ignore[union-attr]
     clips = labelled_real_clips(run, min(len(run.wanted), len(run.real)))
     judging = judging_of(run.folder, recipe, processor=run.processor)
     network = load_video_features(options.video_features, device=options.device)
@@ -72,11 +73,11 @@ def check_given_corruption(videos: CheckedVideos, options: CheckOptions) -> Chec
         figures.append(
             distance_figure(seen, moved, unrelated, provenance=_provenance(network, run, given, options), details=named)
         )
-    what = "a given first frame" if given == 1 else f"a given start of {given} frames"
+    what = "the first frame" if given == 1 else f"the first {given} frames"
     return Check(
         name="corruption",
         title=TITLE,
-        summary=severity_summary(figures, what=what),
+        summary=severity_summary(figures, what=f"what is given ({what})"),
         columns=COLUMNS,
         rows=severity_rows(figures),
         figures=figures,

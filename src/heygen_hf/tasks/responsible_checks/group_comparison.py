@@ -54,6 +54,18 @@ def compare(
         labels: column → a value for each video.
         counted: what there is one figure of.
     """
+    again = [
+        f"{figure.name} ({other.name})"
+        for place, figure in enumerate(figures)
+        for other in figures[:place]
+        if np.array_equal(figure.values, other.values) and np.ptp(figure.values) > 0
+    ]
+    figures = [
+        figure
+        for place, figure in enumerate(figures)
+        if not any(np.array_equal(figure.values, other.values) for other in figures[:place])
+        or np.ptp(figure.values) == 0
+    ]
     found: list[tuple[FigurePerVideo, str, GroupComparison]] = [
         (
             figure,
@@ -86,6 +98,8 @@ def compare(
             f"p is the probability of such a gap where {counted} fall into groups by chance, over all groups of a "
             f"column; “more than chance” is below {_LEAST_CERTAIN:g} over all {len(compared)} comparisons (Holm)."
         )
+    if again:
+        notes.append(f"The same as another figure for each of the {counted}, so left out: {', '.join(again)}.")
     if alike:
         notes.append(f"The same for all {counted}, so there is nothing to compare: {', '.join(alike)}.")
     if left_out:
