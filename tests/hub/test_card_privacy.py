@@ -5,9 +5,12 @@ import socket
 from pathlib import Path
 
 import pytest
+from card_of_texts import NUM_TEXTS, card_of
+from hostile_texts import hostile_texts
 
 from heygen_hf.hub import DataSplit, MetricResult, SampleImage, render_card, scrub, scrub_command
 from heygen_hf.hub.card.privacy import scrub_values
+from heygen_hf.hub.card.text import unescape_markdown
 
 TOKEN = "hf_" + "aB3" * 11
 HEX = "0123456789abcdef0123456789abcdef01234567"
@@ -97,6 +100,31 @@ def test_a_token_is_seen_through_what_hides_it(machine, change):
         )
     )
     assert "aB3aB3" not in card
+
+
+def test_no_secret_gets_out_among_hostile_texts(machine):
+    home = str(machine.parent.parent)
+    planted = {
+        TOKEN: "aB3aB3",
+        f"WANDB_API_KEY={HEX}": HEX,
+        f"my key {HEX}": HEX,
+        "AKIAABCDEFGHIJKLMNOP": "AKIAABC",
+        f"secret {AWS}": AWS,
+        "value-of-the-key-0815": "value-of-the-key",
+        f"{home}/x/a.mp4": home,
+        "/mnt/elsewhere/b.mp4": "/mnt/elsewhere",
+        "gpu-box-17.lab.example": "gpu-box",
+        "by miriam": "miriam",
+        "https://who:what@host.example": "who:what",
+    }
+    texts = hostile_texts(6 * NUM_TEXTS, seed=2)
+    secrets = list(planted) * len(texts)
+    mixed = [f"{text} {secret} {text}" for text, secret in zip(texts, secrets, strict=False)]
+    mixed[1::5] = secrets[1 : len(texts) : 5]
+    for start in range(0, len(mixed), NUM_TEXTS):
+        card = render_card(card_of(iter(mixed[start : start + NUM_TEXTS]).__next__))
+        for private in planted.values():
+            assert private not in unescape_markdown(card), private
 
 
 def test_json_keeps_commits_and_no_keys(machine):

@@ -17,6 +17,7 @@ from heygen_hf.hub.card.text import beginning, one_line, visible
 _QUOTED_PATH = re.compile(r"(?P<quote>['\"])(?P<path>(?:file://|~?/|[A-Za-z]:[\\/]|\\\\)[^'\"\n]*)(?P=quote)")
 _PATH = re.compile(r"(?<![\w./~\\-])(?:file://|~[\w.-]*/|/(?=[^\s/])|[A-Za-z]:[\\/]|\\\\(?=\w))[^\s'\",;:\])}]*")
 _OF_COMMITS = re.compile(r"(?i)commit|revision|sha|hash")
+_MOST_PASSES = 5
 # Names that are words: removing them would hide nothing and damage texts.
 _GENERIC_NAMES = {
     "root",
@@ -39,6 +40,14 @@ def scrub(text: str) -> str:
     Absolute paths become relative to the working directory or lose all but their last part; tokens,
     passwords, this machine's name and its user's name are replaced by `[removed]`.
     """
+    for _ in range(_MOST_PASSES):  # what is left of one thing may look like another
+        text, before = _scrub_once(text), text
+        if text == before:
+            break
+    return text
+
+
+def _scrub_once(text: str) -> str:
     text = remove_secrets(text)
     text = _QUOTED_PATH.sub(lambda m: f"{m['quote']}{_short_path(m['path'])}{m['quote']}", text)
     text = _PATH.sub(lambda m: _short_path(m[0]), text)

@@ -128,14 +128,21 @@ def _model_usage(usage: str) -> str:
 
 
 def _pipeline_usage(facts: CardFacts) -> str:
-    prompt = next((prompt for sample in facts.samples for prompt in sample.prompts), "")
-    literal = python_literal(scrub_line(prompt, max_characters=100) or "a caption like those it learned")
-    use = f"video = pipe({literal}).frames[0]" if facts.pipeline_usage is None else facts.pipeline_usage.strip()
+    use = f"video = pipe({_example_prompt(facts)}).frames[0]"
+    if facts.pipeline_usage is not None:
+        use = facts.pipeline_usage.strip()
     return code_block(
         "from heygen_hf import VideoGenerationPipeline\n\n"
         f'pipe = VideoGenerationPipeline.from_pretrained("path/to/this/folder")\n{use}',
         "python",
     )
+
+
+def _example_prompt(facts: CardFacts) -> str:
+    """As Python: the first prompt that a person may have typed, without signs that Python writes in another way."""
+    prompts = (scrub_line(prompt, max_characters=100) for sample in facts.samples for prompt in sample.prompts[:1])
+    plain = (prompt for prompt in prompts if prompt and "\\" not in prompt)
+    return python_literal(next(plain, "a caption like those it learned"))
 
 
 def _sample(sample: SampleImage) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import re
 REMOVED = "[removed]"
 
 _SECRETS = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
     r"(?:hf|api_org)_[A-Za-z0-9]{16,}"  # Hugging Face
     r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"  # GitHub, GitLab
-    r"|sk-[A-Za-z0-9_-]{16,}|[srp]k_(?:live|test)_[A-Za-z0-9]{12,}"  # several API vendors
+    r"|(?<![A-Za-z0-9])(?:"
+    r"sk-[A-Za-z0-9_-]{16,}|[srp]k_(?:live|test)_[A-Za-z0-9]{12,}"  # several API vendors
     r"|(?:AKIA|ASIA|AROA|AIDA)[0-9A-Z]{16}(?![0-9A-Za-z])"  # AWS
     r"|AIza[\w-]{30,}|xox[abeprs]-[\w-]{10,}|npm_[A-Za-z0-9]{30,}|wandb_v1_\w{16,}"  # Google, Slack, npm, W&B
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # JSON web tokens
@@ -18,8 +18,8 @@ _SECRETS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
     flags=re.DOTALL,
 )
-# A W&B key is 40 hexadecimal digits, and so is a commit: what says that it is one keeps it.
-_FORTY_HEX = re.compile(r"(?<![A-Za-z0-9])[0-9a-f]{40}(?![A-Za-z0-9])")
+# A W&B key is 40 hexadecimal digits, and so is a commit: what says that it is one keeps it. 64 are a hash of a file.
+_FORTY_HEX = re.compile(r"[0-9a-f]{40,}")
 _SAYS_COMMIT = re.compile(r"(?i)(?:revision|commit|sha|hash|git|@)\W*$")
 # An AWS secret key has no mark of its own: 40 characters of base 64, of every kind.
 _FORTY_MIXED = re.compile(
@@ -61,10 +61,12 @@ def remove_secrets(text: str, *, named: bool = True) -> str:
 
 def is_commit(text: str) -> bool:
     """Whether it looks like one, as some keys do."""
-    return bool(_FORTY_HEX.fullmatch(text))
+    return len(text) == 40 and bool(_FORTY_HEX.fullmatch(text))
 
 
 def _unless_a_commit(found: re.Match[str]) -> str:
+    if len(found[0]) == 64:
+        return found[0]
     return found[0] if _SAYS_COMMIT.search(found.string[max(0, found.start() - 16) : found.start()]) else REMOVED
 
 
