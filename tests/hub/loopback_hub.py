@@ -223,6 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def validate_yaml(self, body: bytes) -> None:
         text = json.loads(body)["content"]
+        if "license: refused" in text:
+            return self._json({"errors": [{"message": "no licence of ours"}], "warnings": []}, status=400)
         license_given = re.search(r"^license:\s*\S", text, flags=re.MULTILINE)
         self._json({"errors": [], "warnings": [] if license_given else [{"message": "empty or missing license"}]})
 

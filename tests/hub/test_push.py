@@ -83,6 +83,21 @@ def test_branch_tag_private_and_pull_request(hub: LoopbackHub, push, folder: Pat
     assert hub.repos[NAME].refs["main"] == first.revision
 
 
+def test_what_shall_be_private_does_not_go_to_a_public_repository(hub: LoopbackHub, push) -> None:
+    first = push()
+    with pytest.raises(PushError, match=r"exists and is public.*nothing was published"):
+        push(private=True, update=True)
+    assert hub.repos[NAME].refs["main"] == first.revision
+
+
+def test_a_card_that_the_hub_does_not_take(hub: LoopbackHub, push, folder: Path) -> None:
+    (folder / "README.md").write_text("---\nlicense: refused\n---\n")
+    with pytest.raises(PushError) as error:
+        push()
+    one_line(error, r"the Hub does not take it \(.*no licence of ours")
+    assert held(hub) == set()
+
+
 def test_a_file_changed_after_the_check_is_not_pushed(hub: LoopbackHub, push, folder: Path) -> None:
     checked = take_manifest(folder)
     (folder / "transformer" / "model.safetensors").write_bytes(b"Weights" * 1000)

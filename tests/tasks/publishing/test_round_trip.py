@@ -12,7 +12,14 @@ from loopback_hub import TOKEN, LoopbackHub
 from safetensors.torch import load_file, save_file
 
 from heygen_hf.hub import PushError
-from heygen_hf.hub.gate import GateError, LoadingWays, load_in_clean_process, promised_ways, take_manifest
+from heygen_hf.hub.gate import (
+    GateError,
+    LoadingWays,
+    check_folder,
+    load_in_clean_process,
+    promised_ways,
+    take_manifest,
+)
 from heygen_hf.hub.push import push_folder
 from heygen_hf.hub.repo_folder import read_export, write_repo_folder
 from heygen_hf.tasks.publishing import publish_run
@@ -63,6 +70,40 @@ def test_publish_and_load_back(run: Path, hub: LoopbackHub) -> None:
     assert not any(name.startswith(("checkpoints/", "recipe", "log")) for name in held)
     # the loader asked the Hub for the revision that was made
     assert any(f"/resolve/{published.pushed.revision}/" in request for request in hub.requests)
+
+
+@pytest.mark.slow
+def test_a_hub_that_fails_while_it_is_loaded_back(run: Path, hub: LoopbackHub) -> None:
+    """What is published is said, and the same command finishes."""
+    options = {"repo_id": NAME, "token": TOKEN, "endpoint": hub.url, "say": lambda line: None}
+    hub.fail("GET", r"/resolve/.*/model_index\.json", status=500, times=999)
+    hub.fail("GET", r"/resolve/.*/config\.json", status=500, times=999)
+    with pytest.raises(GateError, match=r"is published and did not load as it was checked; the same command") as error:
+        publish_run(run, **options)
+    assert "\n" not in str(error.value)
+    hub.faults.clear()
+    commits = dict(hub.repos[NAME].commits)
+    assert publish_run(run, **options).pushed is not None
+    assert hub.repos[NAME].commits == commits  # nothing was left to push
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("__import__('heygen' + '_hf')", "No module named 'heygen_hf'"),
+        ("import urllib.request; urllib.request.urlopen('http://127.0.0.1:9')", "asks for something over the network"),
+    ],
+    ids=["package", "network"],
+)
+def test_code_that_needs_more_than_it_says(run: Path, tmp_path: Path, line: str, expected: str) -> None:
+    """Nothing of it is seen by reading the code; only running it tells."""
+    exported = write_repo_folder(run, tmp_path / "repository", repo_id=NAME)
+    with next(exported.path.glob("video_transformer_*.py")).open("a") as file:
+        file.write(f"{line}\n")
+    assert not any(check.problem for check in check_folder(exported) if check.name == "code")
+    first, *_ = load_in_clean_process(exported, LoadingWays(("pipeline:DiffusionPipeline",), ()))
+    assert expected in str(first.problem)
 
 
 @pytest.mark.slow

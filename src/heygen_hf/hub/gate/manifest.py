@@ -23,17 +23,21 @@ class Manifest:
 
     def changed(self, folder: Path) -> list[str]:
         """Files that are not as they were, or are new, or gone."""
-        now = take_manifest(folder).hashes
+        now = {name: hash_file(path) for name, path in _files(folder).items()}
         return sorted(name for name in self.hashes.keys() | now.keys() if self.hashes.get(name) != now.get(name))
 
 
 def take_manifest(folder: Path) -> Manifest:
     """Hash every file of a folder, the mark of a repository's folder left out."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MARK)
-    files = {path.relative_to(folder).as_posix(): path for path in found}
+    files = _files(folder)
     return Manifest(
         {name: hash_file(path) for name, path in files.items()}, {name: _blob(path) for name, path in files.items()}
     )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MARK)
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def hash_model_files(folder: Path) -> dict[str, str]:

@@ -30,11 +30,16 @@ def hub_errors(repo_id: str, *, so_far: str) -> Iterator[None]:
         raise PushError(f"{_reason(error, repo_id)}; {so_far}.") from error
     except OfflineModeIsEnabled as error:
         raise PushError(f"HF_HUB_OFFLINE is set, so the Hub is not asked: unset it to publish; {so_far}.") from error
+    except ValueError as error:  # such as a header of the card that the Hub does not take
+        raise PushError(f"the Hub does not take it ({_one_line(error)}); {so_far}.") from error
     except (_TRANSPORT_ERROR, OSError, RuntimeError) as error:
         if isinstance(error.__cause__, HfHubHTTPError):  # of an upload, which the client wraps
             raise PushError(f"{_reason(error.__cause__, repo_id)}; {so_far}.") from error
-        about = " ".join(scrub(str(error)).split())[:200] or type(error).__name__
-        raise PushError(f"the Hub cannot be reached or broke off ({about}); {so_far}.") from error
+        raise PushError(f"the Hub cannot be reached or broke off ({_one_line(error)}); {so_far}.") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(scrub(str(error)).split())[:200] or type(error).__name__
 
 
 def _reason(error: HfHubHTTPError, repo_id: str) -> str:

@@ -135,6 +135,11 @@ class _Repository:
         """Make what is not there yet; the commit that the push starts from."""
         sdk = "gradio" if self.kind == "space" else None
         self.api.create_repo(self.repo_id, repo_type=self.kind, private=options.private, exist_ok=True, space_sdk=sdk)
+        if options.private and not self.api.repo_info(self.repo_id, repo_type=self.kind).private:
+            raise PushError(
+                f"{self.repo_id} exists and is public, so it would be no private publication: make it private in its "
+                f"settings, give another name, or leave out --private; {_NOTHING}."
+            )
         if options.branch is not None:
             self.api.create_branch(self.repo_id, repo_type=self.kind, branch=options.branch, exist_ok=True)
         return self.head(options.branch)

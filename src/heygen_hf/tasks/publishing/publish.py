@@ -140,7 +140,11 @@ def publish_run(
         extra=extra,
     )
     tell(again, say)
-    require_all(again, what=f"revision {pushed.revision} of {repo_id} is published and does not load as it was checked")
+    require_all(
+        again,
+        what=f"revision {pushed.revision} of {repo_id} is published and did not load as it was checked; the same "
+        "command tries again",
+    )
     compared = (target / "reference.safetensors").is_file()
     say(
         f"{repo_id} at {pushed.revision[:12]} loads in {len(again)} ways"
