@@ -1,7 +1,7 @@
 """Exported fine-tunings of tiny pipelines, without the training: adapters with random weights."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,9 @@ import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))  # `from sampled_frames import sampled`
+sys.path.insert(0, str(Path(__file__).parents[2] / "hub"))  # `from loopback_hub import LoopbackHub`
+
+from loopback_hub import LoopbackHub
 
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
 from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
@@ -55,11 +58,9 @@ def export(
             seed=0,
             given=image,
         )
-        (folder / "recipe.yaml").write_text(
-            yaml.safe_dump(
-                {"task": "finetuning", "output_dir": str(folder), "model": {"pretrained": str(found.folder)}}
-            )
-        )
+        recipe = {"task": "finetuning", "output_dir": str(folder), "data": {"train": "clips"}}
+        recipe["model"] = {"pretrained": str(found.folder)}
+        (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
         return folder
 
     return make
@@ -78,3 +79,12 @@ def adapter(export: Callable[..., Path]) -> Callable[..., Path]:
         return made[key]
 
     return folder_of
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")  # for the process that loads
+    with LoopbackHub() as running:
+        yield running

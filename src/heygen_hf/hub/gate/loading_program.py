@@ -75,6 +75,7 @@ class Check:
         import diffusers
         import torch
 
+        torch.set_num_threads(self.values.get("threads", torch.get_num_threads()))
         dtypes = {part: dtype and getattr(torch, dtype) for part, dtype in self.values["dtypes"].items()}
         return getattr(diffusers, name).from_pretrained(source, dtype=dtypes, use_safetensors=True, **options)
 

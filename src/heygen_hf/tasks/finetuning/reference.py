@@ -72,6 +72,7 @@ def write_reference(
             "call": pipeline.call_arguments() | {"output_type": "pt"},
             "dtypes": dtypes,
             "device": pipeline.device.type,
+            "threads": torch.get_num_threads(),  # sums are taken in another order where there are more
             "compiled": False,
             "files": hashes,
         },

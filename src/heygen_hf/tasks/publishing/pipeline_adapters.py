@@ -12,8 +12,6 @@ from heygen_hf.hub.gate import Check
 from heygen_hf.hub.push.target import check_repo_id
 from heygen_hf.hub.repo_folder import Exported, read_export
 
-# As the card writes a base that has no name on the Hub yet.
-UNNAMED_BASE = "path/to/the/base"
 _HEADER_KEYS = ("base_model", "base_revision")
 _PARTS = {"lora_A.weight", "lora_B.weight", "lora_magnitude_vector"}
 
@@ -62,6 +60,7 @@ def _write_name(exported: Exported, name: str, revision: str | None) -> None:
     """Into `base_pipeline.json`, the headers of the weights and the card."""
     from heygen_hf.hub.gate.manifest import hash_file
     from heygen_hf.tasks.finetuning.adapters import add_to_header
+    from heygen_hf.tasks.finetuning.card import UNNAMED_BASE
 
     folder = exported.path
     values = {**exported.config, "base_model": name, "base_revision": revision}
