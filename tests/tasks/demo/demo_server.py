@@ -1,5 +1,6 @@
 """A page served by a process of its own."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 
 
 @contextmanager

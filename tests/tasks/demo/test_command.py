@@ -1,7 +1,6 @@
 """`heygen-hf demo`: what it refuses, and a model of the Hub."""
 
 import contextlib
-import importlib.util
 import json
 import socket
 import sys
@@ -9,11 +8,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from demo_server import served
+from demo_server import HAS_GRADIO, served
 
 from heygen_hf.tasks.demo.serving import serve_demo
 
-HAS_GRADIO = importlib.util.find_spec("gradio") is not None
 needs_gradio = pytest.mark.skipif(not HAS_GRADIO, reason="gradio is not installed (extra demo)")
 
 

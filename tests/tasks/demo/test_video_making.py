@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from heygen_hf.data.recordings import decode_recording
 from heygen_hf.data.video import VideoWriter, probe_video
 from heygen_hf.tasks.demo.video_making import make_video
 from heygen_hf.tasks.demo.video_request import VideoRequest
@@ -73,7 +74,9 @@ def test_sound_gives_the_same_frames_and_is_in_the_file(talking_run, given_files
     assert torch.equal(made.frames, torch.cat(written))
     here = probe_video(made.write(tmp_path / "made.mp4"))
     assert (here.num_frames, here.has_audio, here.frame_rate) == (8, True, 8)
-    assert (tmp_path / "made.mp4").read_bytes() == file.read_bytes()
+    sounds = [decode_recording(path, sampling_rate=16_000)[0] for path in (tmp_path / "made.mp4", file)]
+    assert sounds[0].abs().max() > 0.1
+    assert torch.equal(*sounds)
     assert made.settings["audio"] == "said.wav"  # the name alone
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.demo.error_lines import one_line
 from heygen_hf.tasks.demo.gradio_setup import load_gradio, new_page, picture_field
 from heygen_hf.tasks.demo.model_inputs import ModelInputs
 from heygen_hf.tasks.demo.page_facts import PageFacts
@@ -92,10 +93,10 @@ class VideoMaker:
             request = VideoRequest.of_form(form)
             made = make_video(self._pipeline, request, max_seconds=self._facts.max_seconds, progress=progress)
         except (ValueError, OSError, ImportError) as error:
-            return None, None, _one_line(error)
+            return None, None, one_line(error)
         except Exception as error:  # a bug, or no memory left: the log has it whole, the visitor a line
             traceback.print_exc(file=sys.stderr)
-            return None, None, _one_line(error, f"the video could not be made ({type(error).__name__})")
+            return None, None, one_line(error, f"the video could not be made ({type(error).__name__})")
         about = {"model": self._facts.model, "revision": self._facts.revision, **self._facts.recorded}
         about = {name: value for name, value in about.items() if value is not None}
         made = replace(made, settings=about | made.settings)
@@ -200,10 +201,3 @@ def _heading(pipeline: Any, inputs: ModelInputs, facts: PageFacts) -> str:
 def _file_stem(request: VideoRequest) -> str:
     words = re.sub(r"[^a-z0-9]+", "_", (request.prompt or "video").lower()).strip("_")[:60].rstrip("_") or "video"
     return f"{words}_seed_{request.seed}"
-
-
-def _one_line(error: BaseException, instead: str | None = None) -> str:
-    """The message on one line, without the paths of this machine; Markdown shows it as it is."""
-    message = instead or " ".join(str(error).split()) or type(error).__name__
-    message = re.sub(r"(?<![\w.])/(?:[^\s/:;,]+/)+", "", message)
-    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", message)

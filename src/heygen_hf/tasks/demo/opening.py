@@ -1,6 +1,7 @@
 """What `heygen-hf demo` is given: a run's folder, any folder with an exported pipeline, or a name on the Hub."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,8 @@ def open_generator(
             )
         pipeline = load_pipeline(folder, device=device)
         name = folder.resolve().name
-        facts = page_facts(folder, pipeline, model=name, max_seconds=max_seconds, examples_folder=examples_folder)
-        return pipeline, facts
+        examples = generator_examples(folder, ModelInputs.of(pipeline), examples_folder)
+        return pipeline, page_facts(folder, model=name, max_seconds=max_seconds, examples=examples)
     repo_id = check_repo_id(str(source))
     place = usable_device(device)
     try:
@@ -61,35 +62,28 @@ def open_generator(
         raise ValueError(f"there is no folder {source}, and the Hub does not give {repo_id}: {reason}") from error
     facts = page_facts(
         about,
-        pipeline,
         model=repo_id,
         revision=about.name,
         card_url=f"{constants.ENDPOINT}/{repo_id}",
         max_seconds=max_seconds,
-        examples_folder=examples_folder,
+        examples=generator_examples(about, ModelInputs.of(pipeline), examples_folder),
     )
     return pipeline.to(place), facts
 
 
 def page_facts(
     folder: Path,
-    pipeline: Any,
     *,
     model: str,
     revision: str | None = None,
     card_url: str | None = None,
-    max_seconds: float,
-    examples_folder: Path,
+    max_seconds: float = 20.0,
+    examples: Sequence[PageExample] = (),
 ) -> PageFacts:
     """What a page says, from what lies beside the model."""
-    inputs = ModelInputs.of(pipeline)
-    card_file = folder / "README.md"
-    card = _FRONT_MATTER.sub("", card_file.read_text(encoding="utf-8", errors="replace")) if card_file.is_file() else ""
+    card = _card(folder)
     heading = re.search(r"^# (.+)$", card, re.MULTILINE)
-    recipe_file = RunFolder(folder).recipe
-    recipe = yaml.safe_load(recipe_file.read_text(encoding="utf-8")) if recipe_file.is_file() else {}
-    hub = (recipe or {}).get("hub") or {}
-    examples = _examples(folder, card, inputs, examples_folder)
+    hub = read_recipe(folder).get("hub") or {}
     return PageFacts(
         title=_unescaped(heading[1]) if heading else hub.get("title") or model,
         model=model,
@@ -104,9 +98,9 @@ def page_facts(
     )
 
 
-def _examples(folder: Path, card: str, inputs: ModelInputs, examples_folder: Path) -> list[PageExample]:
+def generator_examples(folder: Path, inputs: ModelInputs, examples_folder: Path) -> list[PageExample]:
     """Captions of the run's samples, which are of held-out clips; or the first frames and sounds of these."""
-    prompts = read_json(RunFolder(folder).facts).get("prompts") or _captions_of_card(card)
+    prompts = read_json(RunFolder(folder).facts).get("prompts") or _captions_of_card(_card(folder))
     reference = read_json(folder / "reference.json").get("prompt")
     prompts = list(prompts) or ([reference] if reference else [])
     if inputs.image or inputs.audio:
@@ -119,6 +113,18 @@ def _examples(folder: Path, card: str, inputs: ModelInputs, examples_folder: Pat
         if found or not inputs.caption:
             return found
     return [PageExample(prompt=text) for text in prompts[:_MOST_EXAMPLES]] if inputs.caption else []
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """A run's recipe as resolved; empty where there is none."""
+    file = RunFolder(folder).recipe
+    return (yaml.safe_load(file.read_text(encoding="utf-8")) or {}) if file.is_file() else {}
+
+
+def _card(folder: Path) -> str:
+    """Without its settings."""
+    file = folder / "README.md"
+    return _FRONT_MATTER.sub("", file.read_text(encoding="utf-8", errors="replace")) if file.is_file() else ""
 
 
 def _captions_of_card(card: str) -> list[str]:

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+_FILES = ("image", "audio", "video")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PageExample:
@@ -12,12 +14,13 @@ class PageExample:
 
     Attributes:
         prompt: a caption.
-        image, audio: files, relative to the folder that the facts lie in or absolute.
+        image, audio, video: files, relative to the folder that the facts lie in or absolute.
     """
 
     prompt: str | None = None
     image: str | None = None
     audio: str | None = None
+    video: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ class PageFacts:
         def moved(file: str | None) -> str | None:
             return None if file is None or folder is None else f"{name}/{Path(file).relative_to(folder).as_posix()}"
 
-        examples = [replace(one, image=moved(one.image), audio=moved(one.audio)) for one in self.examples]
+        examples = [replace(one, **{kind: moved(getattr(one, kind)) for kind in _FILES}) for one in self.examples]
         return replace(self, examples=tuple(examples))
 
     def save(self, path: Path) -> None:
@@ -64,6 +67,6 @@ class PageFacts:
         folder = Path(path).resolve().parent
         examples = []
         for row in values.pop("examples"):
-            files = {name: str(folder / row[name]) for name in ("image", "audio") if row.get(name)}
+            files = {name: str(folder / row[name]) for name in _FILES if row.get(name)}
             examples.append(PageExample(**{**row, **files}))
         return cls(**values, examples=tuple(examples))

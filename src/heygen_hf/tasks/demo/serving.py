@@ -4,10 +4,13 @@ import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from heygen_hf.tasks.demo.generator_page import generator_page
 from heygen_hf.tasks.demo.gradio_setup import launch_options, load_gradio
-from heygen_hf.tasks.demo.opening import open_generator
+from heygen_hf.tasks.demo.opening import open_generator, page_facts
+from heygen_hf.tasks.demo.reader_page import reader_examples, reader_page
+from heygen_hf.tasks.demo.video_reading import open_reader
 
 
 def serve_demo(
@@ -33,7 +36,7 @@ def serve_demo(
 
     Raises:
         ImportError: Gradio is not installed.
-        ValueError: no such run, no video generator, or a port that is taken.
+        ValueError: no such run, no model that there is a page for, or a port that is taken.
     """
     load_gradio()
     if not max_seconds > 0:
@@ -41,8 +44,7 @@ def serve_demo(
     port = _free_port(host, port)
     with tempfile.TemporaryDirectory(prefix="demo-examples-", ignore_cleanup_errors=True) as examples:
         folder = Path(examples)
-        pipeline, facts = open_generator(source, device=device, max_seconds=max_seconds, examples_folder=folder)
-        page = generator_page(pipeline, facts)
+        page = _page(source, device=device, max_seconds=max_seconds, examples_folder=folder)
         _, url, public = page.launch(
             server_name=host,
             server_port=port,
@@ -52,11 +54,22 @@ def serve_demo(
             allowed_paths=[str(folder)],
             **launch_options(),
         )
-        say(f"{facts.title}: {url}" + (f" and {public}" if public else "") + " (Ctrl+C stops it)")
+        say(f"{page.title}: {url}" + (f" and {public}" if public else "") + " (Ctrl+C stops it)")
         try:
             page.block_thread()
         finally:
             page.close(verbose=False)
+
+
+def _page(source: str | Path, *, device: str | None, max_seconds: float, examples_folder: Path) -> Any:
+    """The page that fits the model."""
+    folder = Path(source)
+    if (folder / "config.json").is_file():
+        reader = open_reader(folder, device=device)
+        examples = reader_examples(folder, reader, examples_folder)
+        return reader_page(reader, page_facts(folder, model=folder.resolve().name, examples=examples))
+    pipeline, facts = open_generator(source, device=device, max_seconds=max_seconds, examples_folder=examples_folder)
+    return generator_page(pipeline, facts)
 
 
 def _free_port(host: str, port: int) -> int:

@@ -15,14 +15,13 @@ from heygen_hf.hub.push import push_folder
 from heygen_hf.hub.push.target import check_repo_id
 from heygen_hf.tasks.demo import starting_program
 from heygen_hf.tasks.demo.gradio_setup import load_gradio
-from heygen_hf.tasks.demo.opening import page_facts
+from heygen_hf.tasks.demo.model_inputs import ModelInputs
+from heygen_hf.tasks.demo.opening import generator_examples, page_facts
 from heygen_hf.tasks.demo.page_facts import PageFacts
 from heygen_hf.tasks.demo.space_folder import write_space_folder
 from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.publishing.telling import tell
 from heygen_hf.tasks.run_folder import RunFolder
-
-_MAX_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -84,14 +83,13 @@ def publish_space(
     options = options or PushOptions()
     with tempfile.TemporaryDirectory(prefix="space-") as scratch:
         examples = Path(scratch) / "examples"
+        pipeline = load_pipeline(run, device="cpu")
         facts = page_facts(
             run,
-            load_pipeline(run, device="cpu"),
             model=repo_id,
             revision=revision,
             card_url=f"{endpoint or constants.ENDPOINT}/{repo_id}",
-            max_seconds=_MAX_SECONDS,
-            examples_folder=examples,
+            examples=generator_examples(run, ModelInputs.of(pipeline), examples),
         )
         licence = _licence(model_folder)
         write_space_folder(target, facts=_public(facts), licence=licence, examples_folder=examples)

@@ -106,7 +106,7 @@ def make_video(
         "seconds": round(time.perf_counter() - started, 2),
         "device": pipeline.device.type,
         "precision": "bfloat16" if in_bfloat16 else str(pipeline.dtype).removeprefix("torch."),
-        "versions": _versions(),
+        "versions": package_versions_here(),
     }
     audio = None if made.audio is None else made.audio[0]
     return MadeVideo(frames, inputs.frame_rate, audio, made.audio_sampling_rate, settings)
@@ -146,7 +146,7 @@ def _asked(pipeline: Any, request: VideoRequest) -> dict[str, Any]:
     return asked
 
 
-def _versions() -> dict[str, str]:
+def package_versions_here() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
