@@ -18,6 +18,7 @@ from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.generation.generate import generate
 from heygen_hf.tasks.recipe_evaluator import evaluate_recipe_run
 from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.video_metrics.checkpoints import load_weights
 
 
 @pytest.fixture
@@ -174,3 +175,18 @@ def test_a_run_without_an_export_is_none(run):
 def test_evaluate_without_metrics_says_what_to_do(run):
     with pytest.raises(ValueError, match=r"--metrics"):
         evaluate_recipe_run(run)
+
+
+def test_a_checkpoint_of_an_adapter_is_put_into_the_loaded_pipeline(adapter, tmp_path):
+    pipeline = load_finetuned(adapter("wan"))
+    weights = {key: tensor for key, tensor in pipeline.transformer.state_dict().items() if ".lora_" in key}
+    saved = {f"transformer.{key}": torch.full_like(tensor, 0.5) for key, tensor in weights.items()}
+    save_file(saved, str(tmp_path / "model.safetensors"))
+    assert load_weights(pipeline.transformer, tmp_path) == "raw"
+    after = pipeline.transformer.state_dict()
+    assert all(torch.equal(after[key], torch.full_like(tensor, 0.5)) for key, tensor in weights.items())
+
+    del saved["transformer.blocks.0.attn1.to_q.lora_A.default.weight"]
+    save_file(saved, str(tmp_path / "model.safetensors"))
+    with pytest.raises(ValueError, match="does not fit the run's exported model"):
+        load_weights(pipeline.transformer, tmp_path)

@@ -153,15 +153,17 @@ def load_weights(model: torch.nn.Module, checkpoint: Path) -> str:
     if average.is_file():
         saved |= load_file(average)
     own = model.state_dict()
+    # beside an adapter nothing was trained
+    trained = {name for name in own if ".lora_" in name} or own.keys()
     fitting = {name: tensor for key, tensor in saved.items() if (name := _name_in(own, key)) is not None}
-    odd = sorted(own.keys() - fitting.keys()) or [
+    odd = sorted(trained - fitting.keys()) or [
         name for name, tensor in fitting.items() if tensor.shape != own[name].shape
     ]
     if odd:
         raise ValueError(
             f"{checkpoint.name} does not fit the run's exported model (its {odd[0]}); they are of different trainings"
         )
-    model.load_state_dict(fitting)
+    model.load_state_dict(fitting, strict=trained == own.keys())
     return "averaged" if average.is_file() else "raw"
 
 
