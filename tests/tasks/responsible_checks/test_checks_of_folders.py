@@ -42,10 +42,11 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
-    """Eight clips of their own, a copy of a training clip, and a mirrored one."""
+    """Eight clips of their own, a copy of a training clip, a mirrored one, and one that begins a frame later."""
     own = {f"own{i}": clip for i, clip in enumerate(smooth_clips(8, seed=2))}
     known = smooth_clips(40, seed=0)
-    return write_videos(tmp_path / "videos", {**own, "copy": known[7], "mirrored": known[9].flip(-1)})
+    later = torch.cat((known[11][1:], known[11][-1:]))
+    return write_videos(tmp_path / "videos", {**own, "copy": known[7], "mirrored": known[9].flip(-1), "later": later})
 
 
 def test_planted_copies_are_found_and_the_others_are_not_accused(
@@ -54,8 +55,8 @@ def test_planted_copies_are_found_and_the_others_are_not_accused(
     output = tmp_path / "found" / "checks.json"
     (check,) = run_checks(videos, ["memorization"], training_data=training, reference=held_out, output=output)
     for network in ("pixels", "features"):
-        first, second, third = check.details["nearest_pairs"][network][:3]
-        found = {pair["video"]: pair for pair in (first, second)}
+        pairs = check.details["nearest_pairs"][network]
+        found = {pair["video"]: pair for pair in pairs[:2]}
         assert set(found) == {"copy.mp4", "mirrored.mp4"}
         assert found["copy.mp4"]["training_clip"] == "t07.mp4"
         assert found["copy.mp4"]["view"] == "as it is"
@@ -65,12 +66,15 @@ def test_planted_copies_are_found_and_the_others_are_not_accused(
             assert pair["distance"] == pytest.approx(0, abs=1e-4)
             assert pair["ratio_to_next"] < 0.01
             assert pair["held_out_share_nearer"] == 0
-        assert third["distance"] > 0.01
+        assert pairs[2]["distance"] > 0.01
+    late = next(pair for pair in check.details["nearest_pairs"]["pixels"] if pair["video"] == "later.mp4")
+    assert (late["training_clip"], late["view"]) == ("t11.mp4", "a frame earlier")
+    assert late["held_out_share_nearer"] == 0
     for figure in check.figures:
-        assert figure.count == 10
+        assert figure.count == 11
         assert figure.reference_count == 30
         assert figure.details["nearer_than_all_held_out"] >= 2
-        assert figure.details["nearer"] <= 4
+        assert figure.details["nearer"] <= 5
         assert figure.provenance.options["training_clips"] == 40
         assert isinstance(figure.provenance.features, dict)
         assert figure.provenance.features["weights_hash"]

@@ -88,10 +88,8 @@ class Check:
         console = Console()
         if self.rows:
             table = Table(title=self.title)
-            for place, heading in enumerate(self.columns):
-                longest = max(len(cell) for cell in (heading, *(row[place] for row in self.rows)))
-                # what a row is of stays whole; figures may be broken
-                table.add_column(heading, overflow="fold", min_width=min(longest, 16 if place < 2 else 6))
+            for heading in self.columns:
+                table.add_column(heading, overflow="fold")
             for row in self.rows:
                 table.add_row(*row)
             console.print(table)

@@ -204,7 +204,10 @@ def _distances_text(distances: torch.Tensor) -> str:
 
 
 def _notes(training: TrainingClips) -> list[str]:
-    notes = []
+    notes = [
+        "Looked for are copies, mirrored ones, and ones that begin a frame earlier or later. Of copies that are moved "
+        "within the picture, reversed or recoloured these features find few: give a network made for it (--features)."
+    ]
     if training.held_out is None:
         notes.append("There are no held-out clips, so nothing says how near is near: only distances are given.")
     if training.seen is not None:
