@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from heygen_hf.cli.main import app
 from heygen_hf.hub.gate.card import check_card
 from heygen_hf.hub.repo_folder.exported import Exported
-from heygen_hf.tasks.cards import copy_card, rewrite_card
+from heygen_hf.tasks.cards import copy_card, refresh_card, rewrite_card
 from heygen_hf.tasks.run_folder import RunFolder
 
 
@@ -34,6 +36,22 @@ def test_a_run_that_was_not_evaluated_says_so(run: Path) -> None:
     card = rewrite_card(run).read_text(encoding="utf-8")
     assert "Nothing was measured. How good this model is, is unknown." in card
     assert "model-index" not in card
+
+
+def test_a_card_gets_what_is_measured_later(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    figures = run / "evaluation" / "metrics_fvd_256_videos_seed_1000.json"
+    refresh_card(run, figures)
+    assert not (run / "README.md").exists()  # an unfinished run has none
+    (run / "README.md").write_text("an older one")
+    refresh_card(run, tmp_path / "elsewhere.json")
+    assert (run / "README.md").read_text() == "an older one"
+    refresh_card(run, figures)
+    assert "| fvd ↓ |" in (run / "README.md").read_text(encoding="utf-8")
+    (run / "recipe.yaml").write_text("task: video_classification\n")
+    refresh_card(run, figures)
+    said = capsys.readouterr().out
+    assert "the card does not have them yet (" in said
+    assert f"heygen-hf card {run} writes it again" in said
 
 
 def test_samples_move(run: Path) -> None:
@@ -99,6 +117,13 @@ def test_what_the_card_names_is_published_with_it(run: Path) -> None:
         "samples/samples.gif",
     } <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_the_command_writes_and_copies(run: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["card", str(run), "--copy-to", str(tmp_path / "card")])
+    assert result.exit_code == 0, result.output
+    assert f"11 files are in {tmp_path / 'card'}" in result.output
+    assert (tmp_path / "card" / "README.md").read_text() == (run / "README.md").read_text()
 
 
 def test_no_run_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None:

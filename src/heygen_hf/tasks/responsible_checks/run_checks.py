@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heygen_hf.tasks.cards import refresh_card
 from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.responsible_checks.classifier_corruption import check_input_corruption
@@ -105,6 +106,7 @@ def run_checks(
     if file is not None:
         write_checks(file, found)
         print(f"the checks, with where each figure comes from: {file}")
+        refresh_card(file.parent, file)
     return found
 
 

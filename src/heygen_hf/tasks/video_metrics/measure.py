@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.evaluation import Measurement, MeasuringSettings, MetricModels
+from heygen_hf.tasks.cards import refresh_card
 from heygen_hf.tasks.clip_data import default_cache_dir
 from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.video_metrics.figures import check_counts, figures_of
@@ -112,6 +113,7 @@ def measure_videos(
         )
         first_process_only(lambda: write_figures(path, figures, facts_of(run, found)))
         print(f"the figures, with where each comes from: {path}")
+        first_process_only(lambda: refresh_card(found.path, path))
     return MeasuredVideos(figures, path, paths)
 
 
