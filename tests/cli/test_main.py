@@ -15,8 +15,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_help_names_every_command(heygen_hf_command: Run) -> None:
     result = heygen_hf_command("--help")
     assert result.returncode == 0
-    commands = ["data", "distill", "doctor", "evaluate", "generate", "plan", "publish", "report", "search", "train"]
-    for command in commands:
+    making = ["data", "plan", "train", "search", "distill", "generate"]
+    for command in [*making, "evaluate", "doctor", "report", "publish", "demo"]:
         assert f" {command} " in result.stdout
 
 

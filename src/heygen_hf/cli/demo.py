@@ -18,6 +18,6 @@ def demo(
     max_seconds: Annotated[float, typer.Option(help="The longest video that visitors can ask for.")] = 20.0,
 ) -> None:
     """Serve a page on which the model can be tried (extra `demo`). Nothing is sent to anyone but visitors."""
-    from heygen_hf.tasks.demo.serving import serve_demo
+    from heygen_hf.tasks.demo import serve_demo
 
     serve_demo(run, port=port, host=host, share=share, device=device, max_seconds=max_seconds, say=typer.echo)

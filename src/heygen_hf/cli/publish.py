@@ -27,7 +27,7 @@ def publish(
         str | None, typer.Option("--license", help="Identifier such as apache-2.0, in place of the card's.")
     ] = None,
     base_model: Annotated[
-        str | None, typer.Option(metavar="USER/NAME", help="Of an adapter: its base on the Hub.")
+        str | None, typer.Option(metavar="USER/NAME[@REVISION]", help="Of an adapter: its base on the Hub.")
     ] = None,
     space: Annotated[
         str | None, typer.Option(metavar="USER/NAME", help="Also make a Space to try the model on (extra demo).")
@@ -41,7 +41,7 @@ def publish(
     What is pushed loads with `heygen_hf` and, by the code beside it, without.
     """
     from heygen_hf.hub import PushOptions
-    from heygen_hf.tasks.demo.space_publishing import check_space_possible, publish_space
+    from heygen_hf.tasks.demo import check_space_possible, publish_space
     from heygen_hf.tasks.publishing import publish_run
 
     if space is not None:
