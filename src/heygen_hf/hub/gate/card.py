@@ -23,6 +23,7 @@ _TEXTS = (
     "config.json",
     "model_index.json",
     "adapter_config.json",
+    "base_pipeline.json",
 )
 
 

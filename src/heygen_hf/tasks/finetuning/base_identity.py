@@ -28,3 +28,19 @@ def fingerprint_transformer(folder: str | Path) -> str:
                 file.seek(max(_SAMPLED_BYTES, size - _SAMPLED_BYTES))
                 digest.update(file.read(_SAMPLED_BYTES))
     return digest.hexdigest()
+
+
+def check_publishable(base_name: str, *, push_to_hub: bool, named: str | None) -> None:
+    """Before training: an adapter that is to be published needs a base that others can load.
+
+    Args:
+        named: `hub.base_model`.
+
+    Raises:
+        ValueError: the base is a folder, and no name is given.
+    """
+    if push_to_hub and named is None and Path(base_name).is_dir():
+        raise ValueError(
+            f"hub.push_to_hub publishes an adapter, and its base model.pretrained={base_name} is a folder: give its "
+            "name on the Hub in hub.base_model"
+        )

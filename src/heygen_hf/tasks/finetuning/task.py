@@ -16,6 +16,7 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.clip_data.sizes import bucket_set
 from heygen_hf.tasks.finetuning.adapters import ADAPTER
+from heygen_hf.tasks.finetuning.base_identity import check_publishable
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.beside import build_source_losses, check_clips_beside, with_clips_beside
 from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogonal
@@ -75,6 +76,9 @@ class Finetuning(TextToVideo):
             raise ValueError(
                 "peft.merge=true adds the update to the weights, and few bits do not hold it: set it false"
             )
+        if self.recipe.peft is not None and not self.recipe.peft.merge:
+            hub = self.recipe.hub
+            check_publishable(self.base.name, push_to_hub=hub.push_to_hub, named=hub.base_model)
         if getattr(self.recipe.peft, "comfyui", False):
             check_comfyui(described.name, method=self.recipe.peft.method)
         check_clips_beside(self.recipe.data, adapts=self.recipe.peft is not None)
