@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, get_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -19,6 +20,7 @@ from heygen_hf.tasks.finetuning.earlier_adapters import (
     activate_beside_earlier,
     load_earlier_adapters,
 )
+from heygen_hf.tasks.finetuning.quantization import Float8Linear
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
@@ -58,10 +60,19 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
         if weight.requires_grad:
             # In 16 bits small updates are lost.
             weight.data = weight.data.float()
+    if section.pretrained is None:
+        _begin_anew_beside_8_bits(transformer)
     if section.previous:
         activate_beside_earlier(transformer, ADAPTER)
         if section.orthogonal:
             OrthogonalToEarlier(transformer, ADAPTER)()
+
+
+def _begin_anew_beside_8_bits(transformer: nn.Module) -> None:
+    """peft draws an adapter's weights in the base layer's type, where 8 bits leave few values."""
+    for layer in transformer.modules():
+        if isinstance(layer, LoraLayer) and isinstance(layer.get_base_layer(), Float8Linear):
+            layer.reset_lora_parameters(ADAPTER, True)
 
 
 def _load_adapter(family: GeneratorFamily, section: AdapterSection) -> None:

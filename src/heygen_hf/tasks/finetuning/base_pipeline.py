@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from heygen_hf._optional import require
 from heygen_hf.models.pretrained_generators import GeneratorFamily, family_of
+from heygen_hf.tasks.finetuning.quantization import quantize_fp8, quantize_nf4
 from heygen_hf.training import supports_bfloat16
 
 INDEX = "model_index.json"
@@ -118,22 +118,16 @@ def _load_transformer(base: BasePipeline, section: Mapping[str, Any], *, adapts:
     if dtype is None:
         dtype = torch.bfloat16 if adapts and supports_bfloat16() else torch.float32
     options: dict[str, Any] = {"dtype": dtype}
-    if quantization == "nf4":
-        require("bitsandbytes")
-        options["quantization_config"] = diffusers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
     index = json.loads((base.folder / INDEX).read_text(encoding="utf-8"))
     model_class = getattr(diffusers, index["transformer"][1])
     with _plain_error(base):
         transformer = model_class.from_pretrained(
             str(base.folder), subfolder="transformer", use_safetensors=True, **options
         )
-    if quantization == "fp8":
-        transformer.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=dtype)
+    if quantization == "nf4":
+        quantize_nf4(transformer, compute_dtype=dtype)
+    elif quantization == "fp8":
+        quantize_fp8(transformer)
     return transformer
 
 

@@ -114,8 +114,8 @@ class FiniteCheck:
 
 
 def weights_are_finite(model: torch.nn.Module, accelerator: Accelerator) -> bool:
-    """Whether every weight of every process's share is a number."""
-    weights = [_local(weight.detach()) for weight in model.parameters()]
+    """Whether every weight that is trained, of every process's share, is a number; the others stay what they were."""
+    weights = [_local(weight.detach()) for weight in model.parameters() if weight.requires_grad]
     weights = [weight for weight in weights if weight.is_floating_point() and weight.numel()]
     worst = torch.zeros((), device=accelerator.device)
     if weights:
