@@ -165,6 +165,7 @@ def test_a_second_fine_tuning_leaves_one_adapter_orthogonal_to_the_first(finetun
     assert any("loss_own" in row for row in rows)
 
 
+@pytest.mark.slow
 def test_it_resumes_exactly(finetune, second):
     run = finetune("second", *second, steps=4)
     finetune("resumed", *second, steps=2)

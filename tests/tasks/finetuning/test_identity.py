@@ -19,7 +19,7 @@ def finetune(tmp_path_factory, tiny_pipeline_folder) -> Finetunings:
 
 # Of the families that need more than a caption and a first frame, their own tests see to it.
 FAMILIES = [name for name in TINY_CLIPS if name not in ("wan_vace", "ltx_image_to_video", "cogvideox_control")]
-QUICK = ("wan", "cogvideox")
+QUICK = ("wan",)
 
 
 @pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES])

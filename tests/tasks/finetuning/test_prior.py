@@ -5,11 +5,13 @@ import torch
 from safetensors.torch import load_file
 from tiny_finetunings import LORA, Finetunings
 
+from heygen_hf.data.sources import load_video_dataset
 from heygen_hf.losses import FlowMatchingObjective
 from heygen_hf.losses.objective import ObjectiveOutput
 from heygen_hf.models.pretrained_generators import SourceLoss, SourceLosses
 from heygen_hf.tasks import RecipeError
 from heygen_hf.tasks.finetuning.measuring import read_log
+from heygen_hf.tasks.generation import generate
 from heygen_hf.tasks.run_folder import RunFolder
 
 
@@ -105,6 +107,7 @@ def test_towards_the_base_there_is_no_loss_until_the_adapter_has_moved(finetune,
     assert min(losses_of(run, "loss_own")) > 0.5
 
 
+@pytest.mark.slow
 def test_prompts_show_the_own_clips_with_other_captions(finetune):
     given = 'data.prior={"prompts": ["a ball", "a cube"], "target": "base", "share": 0.4, "weight": 2.0}'
     run = finetune("prompts", given, f"peft={LORA}", steps=4)
@@ -112,7 +115,7 @@ def test_prompts_show_the_own_clips_with_other_captions(finetune):
     assert (run / "pytorch_lora_weights.safetensors").is_file()
 
 
-@pytest.mark.parametrize("target", ["clips", "base"])
+@pytest.mark.parametrize("target", ["base", pytest.param("clips", marks=pytest.mark.slow)])
 def test_a_run_that_was_stopped_goes_on_with_the_same_clips(target, finetune, prior):
     overrides = (prior, f"data.prior.target={target}", f"peft={LORA}")
     whole = finetune(target, *overrides, steps=4)
@@ -123,6 +126,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_clips(target, finetune, pr
     assert losses_of(resumed, "loss_prior") == losses_of(whole, "loss_prior")
 
 
+@pytest.mark.slow
 def test_accumulated_batches_are_those_of_one(finetune, prior):
     whole = finetune("clips", prior, f"peft={LORA}", steps=4)
     parts = ("training.per_device_train_batch_size=1", "training.gradient_accumulation_steps=2")
@@ -134,12 +138,21 @@ def test_accumulated_batches_are_those_of_one(finetune, prior):
         torch.testing.assert_close(weight, theirs[name], atol=2e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_goes_with_clips_of_several_sizes_given_frames_and_full_fine_tuning(finetune, prior):
     sizes = ("data.buckets=[[9, 32, 32], [5, 32, 32]]", "data.upscale=true")
     given = "training.given_frames={none: 0.5, first: 0.5}"
     run = finetune("sizes", prior, *sizes, given, family="wan_22", steps=4)
     assert losses_of(run, "loss_prior")
     assert losses_of(run, "loss_given")
+
+
+def test_the_base_makes_clips_that_a_recipe_takes(finetune, tiny_pipeline_folder, tmp_path):
+    sizes = {"num_frames": 9, "height": 32, "width": 32, "num_inference_steps": 1, "guidance_scale": 1.0}
+    made = generate(tiny_pipeline_folder("wan"), ["a ball", "a cube"], output_dir=tmp_path / "made", **sizes)
+    assert len(made) == 2
+    data = load_video_dataset(tmp_path / "made", split="train")
+    assert data["text"] == ["a ball", "a cube"]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from tqdm.auto import tqdm
 
+from heygen_hf.models.pretrained_generators import FAMILIES
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.generation.folder import to_uint8
-from heygen_hf.tasks.run_folder import RunFolder
+from heygen_hf.tasks.run_folder import RunFolder, read_json
 from heygen_hf.training import supports_bfloat16
 
 # Arguments of the pipeline that hold one value for each prompt.
@@ -19,7 +20,9 @@ GIVEN = ("image", "last_image", "video", "mask", "audio")
 
 
 def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerationPipeline:
-    """The exported pipeline of a run, on a device (a GPU if there is one); of a fine-tuning one that is called alike.
+    """The exported pipeline of a run, on a device (a GPU if there is one).
+
+    Of a fine-tuning, and of a published pipeline of diffusers as it is, one that is called alike.
 
     Raises:
         ValueError: there is no run, it has no export yet, or there is no such device.
@@ -32,9 +35,21 @@ def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerat
         finetuned: Any = load_finetuned(run, dtype="auto")
         finetuned.set_progress_bar_config(disable=True)
         return finetuned.to(place)
+    if _is_anothers(run):
+        from heygen_hf.tasks.finetuning.base_sampling import load_published
+
+        published: Any = load_published(run)
+        published.set_progress_bar_config(disable=True)
+        return published.to(place)
     pipeline = VideoGenerationPipeline.from_pretrained(str(run))
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(place)
+
+
+def _is_anothers(run: str | Path) -> bool:
+    """Whether a folder holds a pipeline that is of one of the published families."""
+    class_name = read_json(RunFolder(Path(run)).model_index).get("_class_name")
+    return any(class_name in family.pipeline_classes for family in FAMILIES)
 
 
 def fast_math(device_type: str, precision: str) -> AbstractContextManager:
