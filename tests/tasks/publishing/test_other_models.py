@@ -19,7 +19,9 @@ from heygen_hf.models.multimodal_fusion import MultimodalFusionConfig, Multimoda
 from heygen_hf.models.text_transformer import TextTransformerConfig, TextTransformerForCausalLM
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.adapters import PeftSection, export_adapters
+from heygen_hf.tasks.hub_section import HubSection
 from heygen_hf.tasks.publishing import publish_run
+from heygen_hf.tasks.push_to_hub import publish_finished_run
 
 NAME = "someone/small-model"
 
@@ -164,6 +166,20 @@ def test_an_adapter_is_published_as_an_adapter(adapter_run: Path, hub: LoopbackH
     assert "adapter_model.safetensors" in held
     assert "model.safetensors" not in held
     assert b"\nbase_model: someone/base\n" in held["README.md"]
+
+
+@pytest.mark.slow
+def test_a_recipe_publishes_an_adapter_with_the_name_of_its_base(
+    adapter_run: Path, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    wanted = {"push_to_hub": True, "repo_id": NAME, "license": "mit"}
+    with pytest.warns(UserWarning, match=r"was not published \(.*--base-model USER/NAME"):
+        assert publish_finished_run(adapter_run, HubSection(**wanted)) is None
+    published = publish_finished_run(adapter_run, HubSection(**wanted, base_model="someone/base"))
+    assert published is not None
+    assert json.loads(hub.files(NAME)["adapter_config.json"])["base_model_name_or_path"] == "someone/base"
 
 
 def test_an_adapter_that_holds_other_weights(adapter_run: Path) -> None:

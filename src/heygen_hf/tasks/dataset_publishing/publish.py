@@ -21,7 +21,7 @@ from heygen_hf.hub.gate import Check, require_all, take_manifest
 from heygen_hf.hub.gate.files import MAX_FILE_BYTES
 from heygen_hf.hub.push import PushedRevision, PushError, PushOptions, check_access, push_folder
 from heygen_hf.hub.push.target import check_repo_id
-from heygen_hf.tasks.publishing.telling import tell
+from heygen_hf.tasks.publishing.telling import tell, tell_of_loading
 
 _LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "NOTICE", "CITATION.cff")
 _WHOLE_BYTES = 2_000_000_000  # so much is loaded back whole; of more, a sample, and every file by the hash the Hub has
@@ -148,8 +148,9 @@ def publish_dataset(
     )
     tell(checks, say)
     require_all(checks)
-    loaded = load_dataset_in_clean_process(written, caption_column=caption_column)
-    tell(loaded, say)
+    loaded = tell_of_loading(
+        lambda: load_dataset_in_clean_process(written, caption_column=caption_column), say, where="it"
+    )
     require_all(loaded)
     checks += loaded
     for line in _account(written):
@@ -167,16 +168,19 @@ def publish_dataset(
     say(f"pushed {len(manifest.hashes):,} files as {pushed.url}")
     num_bytes = sum(facts.num_bytes for split in written.splits for facts in split.facts.values())
     sample = _SAMPLE_ROWS if num_bytes > _WHOLE_BYTES else None
-    again = load_dataset_in_clean_process(
-        written,
-        repo_id=repo_id,
-        revision=pushed.revision,
-        endpoint=endpoint,
-        token=token,
-        caption_column=caption_column,
-        max_rows=sample,
+    again = tell_of_loading(
+        lambda: load_dataset_in_clean_process(
+            written,
+            repo_id=repo_id,
+            revision=pushed.revision,
+            endpoint=endpoint,
+            token=token,
+            caption_column=caption_column,
+            max_rows=sample,
+        ),
+        say,
+        where="what was pushed",
     )
-    tell(again, say)
     require_all(
         again,
         what=f"revision {pushed.revision} of {repo_id} is published and did not load as it was checked; the same "

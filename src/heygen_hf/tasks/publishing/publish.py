@@ -29,7 +29,7 @@ from heygen_hf.tasks.publishing.pipeline_adapters import (
     pipeline_adapter_job,
 )
 from heygen_hf.tasks.publishing.reference import ensure_reference
-from heygen_hf.tasks.publishing.telling import tell
+from heygen_hf.tasks.publishing.telling import tell, tell_of_loading
 from heygen_hf.tasks.run_folder import RunFolder
 
 
@@ -117,10 +117,9 @@ def publish_run(
     if of_pipeline is not None:
         extra = pipeline_adapter_job(exported, of_pipeline)
     manifest = take_manifest(target)
-    loaded = load_in_clean_process(exported, ways, extra=extra)
     if made:
         say("note: the export wrote no reference; what loads is compared with the weights as this process loaded them")
-    tell(loaded, say)
+    loaded = tell_of_loading(lambda: load_in_clean_process(exported, ways, extra=extra), say, where="it")
     require_all(loaded)
     checks += loaded
     if local_only:
@@ -130,16 +129,19 @@ def publish_run(
     # 3. The push, and the same from there.
     pushed = push_folder(target, manifest, repo_id=repo_id, options=options, token=token, endpoint=endpoint)
     say(f"pushed {len(manifest.hashes)} files as {pushed.url}")
-    again = load_in_clean_process(
-        exported,
-        ways,
-        source=repo_id,
-        revision=pushed.revision,
-        endpoint=endpoint,
-        token=token or get_token(),
-        extra=extra,
+    again = tell_of_loading(
+        lambda: load_in_clean_process(
+            exported,
+            ways,
+            source=repo_id,
+            revision=pushed.revision,
+            endpoint=endpoint,
+            token=token or get_token(),
+            extra=extra,
+        ),
+        say,
+        where="what was pushed",
     )
-    tell(again, say)
     require_all(
         again,
         what=f"revision {pushed.revision} of {repo_id} is published and did not load as it was checked; the same "
