@@ -9,7 +9,7 @@ from heygen_hf.tasks.recipe import Recipe
 _KEYS = {
     "model": ("pretrained", "autoencoder", "text_encoder", "video_encoder", "audio_encoder", "decoder"),
     "audio": ("encoder",),
-    "peft": ("pretrained",),
+    "peft": ("pretrained", "previous"),
     "data": ("tokenizer",),
 }
 
@@ -22,11 +22,12 @@ def check_local_models(recipe: Recipe) -> None:
     """
     for section, keys in _KEYS.items():
         for key in keys:
-            name = _value(getattr(recipe, section), key)
-            if isinstance(name, str) and is_missing_locally(name):
-                raise ValueError(
-                    f"{section}.{key}: no folder {name}; where a recipe names it, the commands at its top make it"
-                )
+            value = _value(getattr(recipe, section), key)
+            for name in value if isinstance(value, list) else [value]:
+                if isinstance(name, str) and is_missing_locally(name):
+                    raise ValueError(
+                        f"{section}.{key}: no folder {name}; where a recipe names it, the commands at its top make it"
+                    )
 
 
 def _value(section: Any, key: str) -> Any:

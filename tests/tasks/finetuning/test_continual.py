@@ -177,6 +177,11 @@ def test_it_resumes_exactly(finetune, second):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_an_earlier_adapter_that_is_not_there_is_missed_before_anything_is_decoded(finetune, tmp_path):
+    with pytest.raises(ValueError, match=r"peft.previous: no folder .*gone"):
+        finetune("refused", f"peft={{previous: [{tmp_path / 'gone'}]}}")
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
