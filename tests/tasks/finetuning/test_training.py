@@ -136,3 +136,12 @@ def test_a_checkpoint_of_an_adapter_holds_the_adapter_alone(train):
     names = load_file(train("wan", "lora") / f"checkpoints/checkpoint-{STEPS}/model.safetensors")
     assert names
     assert all("lora_" in name for name in names)
+
+
+def test_blocks_that_wait_on_the_cpu_change_nothing(train):
+    plain = train("wan", "lora")
+    waiting = train("wan", "lora", "training.offload_blocks=true", name="wan_lora_offloaded")
+    ours, theirs = (load_file(run / "pytorch_lora_weights.safetensors") for run in (waiting, plain))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    reference = load_file(plain / "reference.safetensors")["frames"]
+    assert torch.equal(load_file(waiting / "reference.safetensors")["frames"], reference)

@@ -201,6 +201,13 @@ def memory_needs(family: GeneratorFamily, *, noisy: torch.Tensor, adapter_weight
             # 16 bytes of each: the weight, its gradient and two moments, all float32.
             weights, training = own * _BYTES_OF[base], 16.0 * adapter_weights
             needs.append(MemoryNeed("adapter", base, checkpointing, weights, training, lora.peak(checkpointing)))
+    # One block's weights at a time are on the device (`training.offload_blocks`).
+    of_blocks = [sum(w.numel() for w in block.parameters()) for blocks in _block_lists(transformer) for block in blocks]
+    there = own - sum(of_blocks) + max(of_blocks, default=0)
+    for checkpointing in _CHECKPOINTING[1:]:
+        weights, training = there * _BYTES_OF["bfloat16"], 16.0 * adapter_weights
+        base = "bfloat16, blocks on the CPU"
+        needs.append(MemoryNeed("adapter", base, checkpointing, weights, training, lora.peak(checkpointing)))
     for optimizer, state in (("adamw", 8.0), ("adamw_8bit", 2.0)):
         for checkpointing in _CHECKPOINTING:
             method = "full" if optimizer == "adamw" else "full, 8-bit optimiser"
@@ -246,4 +253,7 @@ def meta_conditions(family: GeneratorFamily, noisy: torch.Tensor) -> dict[str, t
         found["condition_latents"] = blank(noisy.shape[1], further, *noisy.shape[3:])
         if config.get("image_dim") is not None:
             found["image_embeddings"] = blank(257, config["image_dim"])
+    if family.takes_control:
+        further = config.get("vace_in_channels") or config["in_channels"] - config["out_channels"]
+        found["control_latents"] = blank(noisy.shape[1], further, *noisy.shape[3:])
     return found
