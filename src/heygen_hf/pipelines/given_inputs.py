@@ -44,7 +44,7 @@ def read_given(
         if value is not None:
             found[name] = [_to_pixels(_read_image(one, name)[None], sized, name) for one in _list_of(value, 3)]
     if video is not None:
-        sources = [_read_clip(one) for one in _list_of_clips(video)]
+        sources = [read_clip_pixels(one) for one in _list_of_clips(video)]
         found["video"] = [_to_pixels(frames, sized, "video") for frames in sources]
     if mask is not None:
         masks = [_read_mask(one) for one in _list_of_masks(mask)]
@@ -103,7 +103,7 @@ def _read_image(value: Any, name: str) -> torch.Tensor:
     return _checked(value[None], name)[0]
 
 
-def _read_clip(value: Any) -> torch.Tensor:
+def read_clip_pixels(value: Any) -> torch.Tensor:
     """`(frames, channels, height, width)`."""
     if isinstance(value, list | tuple):
         frames = [_read_image(one, "video") for one in value]

@@ -10,6 +10,7 @@ import PIL.Image
 import torch
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.pipelines.control_clips import one_for_each, read_control
 from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS
 from heygen_hf.pipelines.latents import fit_latent_size
 from heygen_hf.pipelines.output import VideoGenerationPipelineOutput
@@ -150,6 +151,7 @@ class PretrainedGeneratorPipeline:
         height: int | None = None,
         width: int | None = None,
         image: torch.Tensor | Sequence[Any] | None = None,
+        video: torch.Tensor | Sequence[Any] | None = None,
         **options: Any,
     ) -> VideoGenerationPipelineOutput:
         """Videos of prompts.
@@ -158,28 +160,36 @@ class PretrainedGeneratorPipeline:
             prompt: one, or one for each video.
             generator: one, or one for each video.
             image: first frames `(videos, channels, height, width)` in [0, 1], or pictures, for families that take one.
+            video: clips that control, one for each video: `(videos, frames, channels, height, width)` in [0, 1] or
+                what `read_control` reads, for families that take one.
             options: of the family's own pipeline.
 
         Returns:
             `frames` `(videos, frames, channels, height, width)` in [0, 1] with `output_type="pt"`.
 
         Raises:
-            ValueError: a first frame is missing, or is given to a family that takes none; or an option of this
-                package's own generators.
+            ValueError: a first frame or a clip that controls is missing, or is given to a family that takes none; or an
+                option of this package's own generators.
         """
-        foreign = [name for name, value in options.items() if name in _OF_OTHERS and value is not None]
+        named = options if self.family.takes_control else {**options, "video": video}
+        foreign = [name for name, value in named.items() if name in _OF_OTHERS and value is not None]
         if foreign:
             raise ValueError(
                 f"{foreign[0]} is of this package's own generators, and {self.family.name} samples by its own "
                 "pipeline of diffusers: leave it out"
             )
+        if self.family.takes_control and video is None:
+            raise ValueError(f"{self.family.name} generates beside a clip that controls: give video")
         pipe = self.family.pipeline
         if self.family.takes_first_frame == (image is None):
             which = "generates from a first frame: give image" if image is None else "takes no image: leave it out"
             raise ValueError(f"{self.family.name} {which}")
-        arguments = self.call_arguments(
-            height=height, width=width, num_frames=num_frames, num_inference_steps=num_inference_steps
-        )
+        asked = {
+            "num_frames": num_frames or self.config.num_frames,
+            "height": height or self.config.height,
+            "width": width or self.config.width,
+        }
+        arguments = self.call_arguments(**asked, num_inference_steps=num_inference_steps)
         arguments |= {"output_type": output_type, **options}
         if isinstance(guidance_scale, dict):
             raise ValueError(f"guidance_scale={guidance_scale}: {self.family.name} is guided by one number; give it")
@@ -189,16 +199,26 @@ class PretrainedGeneratorPipeline:
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = generator if isinstance(generator, list) else [generator] * len(prompts)
         with _inputs_in_own_dtype(self.transformer) if self.family.has_one_dtype else nullcontext():
-            if image is None:
+            if image is None and video is None:
                 noise = None if generator is None else generators
                 frames = pipe(prompt=prompts, generator=noise, **arguments).frames
                 return VideoGenerationPipelineOutput(frames=frames)
-            # These pipelines take one picture a call.
+            given = self._given(len(prompts), image=image, video=video, sizes=asked)
+            # These pipelines take one picture, or one clip, a call.
             made = [
-                pipe(image=as_picture(first), prompt=one, generator=its, **arguments).frames
-                for first, one, its in zip(image, prompts, generators, strict=True)
+                pipe(prompt=one, generator=its, **arguments, **this).frames
+                for this, one, its in zip(given, prompts, generators, strict=True)
             ]
         return VideoGenerationPipelineOutput(frames=torch.cat(made))
+
+    def _given(self, count: int, *, image: Any, video: Any, sizes: dict[str, int]) -> list[dict[str, Any]]:
+        """What the family's own pipeline is given for each prompt."""
+        if video is None:
+            return [{"image": as_picture(first)} for first in image]
+        return [
+            self.family.control_arguments(read_control(clip, self.processor, **sizes))
+            for clip in one_for_each(video, count)
+        ]
 
     def call_arguments(self, **sizes: int | None) -> dict[str, Any]:
         """What the family's own pipeline is called with for a video, but for prompt, noise and picture.

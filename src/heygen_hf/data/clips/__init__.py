@@ -1,6 +1,7 @@
 """Clips as data sets, prepared or streamed, and the batches made of them."""
 
 from heygen_hf.data.clips.collators import VideoTextCollator, class_names
+from heygen_hf.data.clips.controls import ClipControls, attach_controls
 from heygen_hf.data.clips.dataset import VideoClipDataset
 from heygen_hf.data.clips.encoded import EncodedClips
 from heygen_hf.data.clips.finishing import ClipOptions
@@ -14,6 +15,7 @@ from heygen_hf.data.clips.text_targets import AnswerNumbers, TextTargetCollator,
 
 __all__ = [
     "AnswerNumbers",
+    "ClipControls",
     "ClipOptions",
     "ClipSounds",
     "ClipSubset",
@@ -26,6 +28,7 @@ __all__ = [
     "TextTargets",
     "VideoClipDataset",
     "VideoTextCollator",
+    "attach_controls",
     "class_names",
     "prepare_clips",
     "prepare_sounds",

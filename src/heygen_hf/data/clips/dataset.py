@@ -13,6 +13,7 @@ from heygen_hf.data.buckets import BucketSet
 from heygen_hf.data.cache.clip_decoding import is_stored_cropped, is_stored_whole
 from heygen_hf.data.cache.frame_store import FrameStore, StoredClip
 from heygen_hf.data.cache.video_column import VideoColumn
+from heygen_hf.data.clips.controls import ClipControls
 from heygen_hf.data.clips.finishing import (
     Augmentation,
     ClipOptions,
@@ -46,9 +47,11 @@ class VideoClipDataset(Dataset):
         contents: hash of each file, by which copies are known.
         offsets: int64 `(rows,)`, where the store holds each; -1 where it is decoded when drawn. Copies share a place.
         sounds: what is heard in the clips, set by the caller (see `prepare_sounds`); None leaves it out of the items.
+        controls: clips that control these, set by `attach_controls`: items then have `control`, uint8 as `frames`.
     """
 
     sounds: ClipSounds | None = None
+    controls: ClipControls | None = None
 
     def __init__(
         self,
@@ -99,6 +102,8 @@ class VideoClipDataset(Dataset):
             options=replace(self.options, augmentation=augmentation),
         )
         chosen.sounds = None if self.sounds is None else self.sounds.select(rows)
+        chosen.controls = None if self.controls is None else self.controls.select(rows)
+        chosen.contents = [self.contents[row] for row in rows]  # with controls, of both files
         return chosen
 
     def without_augmentation(self) -> "VideoClipDataset":
@@ -174,6 +179,16 @@ class VideoClipDataset(Dataset):
         item = finish_item(frames, positioned=moved is not None, **shown)
         if self.sounds is not None:
             item["audio_features"] = self.audio_features(index, seed=seed, frames=moved)
+        if self.controls is not None:
+            item["control"] = self.controls.frames(
+                index,
+                clip=self.videos[index],
+                processor=processor,
+                total_frames=int(self._total_frames[index]),
+                frame_rate=float(self._frame_rates[index]),
+                seed=seed,
+                options=self.options,
+            )
         if self.options.audio_sampling_rate is not None:
             item["audio"] = audio_of_frames(
                 self.videos[index],

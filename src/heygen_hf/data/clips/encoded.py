@@ -21,7 +21,7 @@ EncodeClips = Callable[[Sequence[Item]], Sequence[Mapping[str, torch.Tensor]]]
 EncodeTexts = Callable[[Sequence[str]], Sequence[Mapping[str, torch.Tensor]]]
 
 _POSTERIOR_STREAM = 5  # keeps these draws apart from those of frames and crops
-_NOT_KEPT = {"frames", "audio"}  # of an item that is encoded on the fly, as those from the cache lack it
+_NOT_KEPT = {"frames", "audio", "control"}  # of an item that is encoded on the fly, as those from the cache lack it
 
 
 class EncodedClips(Dataset):

@@ -68,7 +68,7 @@ class Check:
     def way_pipeline_adapter(self, name: str, *, trusts: bool) -> str | None:  # noqa: ARG002 - no code of its own
         """A LoRA of a pipeline of diffusers, on its base by the pipeline's class."""
         pipe = self._plain_pipeline(name, self.job["base"])
-        pipe.load_lora_weights(self.source, weight_name=self.job["weights"], **self.options)
+        pipe.load_lora_weights(self.source, **self.options)  # as the card says, which names no file
         return self._compare_frames(pipe)
 
     def _plain_pipeline(self, name: str, source: str, **options: Any) -> Any:
@@ -87,7 +87,12 @@ class Check:
         given = {name: [tensor] for name, tensor in self.tensors.items() if name != "frames"}
         generator = torch.Generator().manual_seed(self.values["seed"])
         if "call" in self.values:  # of another library's pipeline
-            given = {name: _picture(tensor) for name, tensor in self.tensors.items() if name != "frames"}
+            # A picture, or a clip that controls the video.
+            given = {
+                name: _picture(tensor) if tensor.ndim == 3 else tensor[None]
+                for name, tensor in self.tensors.items()
+                if name != "frames"
+            }
             output = pipe(prompt=self.values["prompt"], generator=generator, **self.values["call"], **given)
             return self._compare({"frames": self.tensors["frames"]}, {"frames": output.frames.float()})
         extra = {name: value for name, value in self.values.items() if name not in ABOUT_THE_REFERENCE}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from heygen_hf.processing.derived_control import CONTROL_KINDS
 from heygen_hf.tasks.clip_data import DataSection
 
 
@@ -62,10 +63,16 @@ class FinetuningDataSection(DataSection):
     Args:
         prior: what the base makes already, and is to go on making.
         replay: what an earlier fine-tuning learned.
+        control: for a family that generates beside a clip that controls: "edges", "blur", "grey", "low_resolution" or
+            "masked" (see `derive_control`), made of each clip itself.
+        control_column: or a column of the metadata with the file of the clip that controls each, relative to the
+            folder as `file_name` is; with as many frames. Of frames and crop it shows the same as the clip.
     """
 
     prior: PriorSection | None = None
     replay: ReplaySection | None = None
+    control: Literal["edges", "blur", "grey", "low_resolution", "masked"] | None = None
+    control_column: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,6 +82,16 @@ class FinetuningDataSection(DataSection):
         if shares and self.streaming:
             raise ValueError(
                 "streaming reads clips in the order in which they lie, and prior and replay mix others in: drop one"
+            )
+        if self.control is not None and self.control not in CONTROL_KINDS:
+            raise ValueError(f"control must be one of {', '.join(CONTROL_KINDS)}, got {self.control!r}")
+        if self.control is not None and self.control_column is not None:
+            raise ValueError("control and control_column are both set: clips that control are made, or given; keep one")
+        others = [section for section in (self.prior, self.replay) if section is not None and section.train is not None]
+        if self.control_column is not None and others:
+            raise ValueError(
+                "control_column names files beside the clips of train alone, and prior.train and replay.train have "
+                "none: use control, which is made of any clip"
             )
 
 

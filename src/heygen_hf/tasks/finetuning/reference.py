@@ -19,7 +19,7 @@ from heygen_hf.tasks.run_folder import RunFolder, write_json
 
 # In float32 a larger one would need more memory than the training had.
 _MOST_WEIGHTS_IN_FLOAT32 = 3e9
-GIVEN = ("image",)
+GIVEN = ("image", "video")
 
 
 def write_reference(
@@ -40,7 +40,8 @@ def write_reference(
 
     Args:
         base_folder: the pipeline that an adapter changes.
-        given: `image` of the prompt, for a family that takes one.
+        given: `image` of the prompt, or `video` that controls it, for a family that takes one. The reference holds
+            them under the names of the pipeline's arguments.
         encoder_dtype: of the other parts as they were loaded; None: as they were saved.
 
     Returns:
@@ -60,7 +61,10 @@ def write_reference(
         one_dtype = _encoders_in(family, transformer.dtype) if family.has_one_dtype else nullcontext()
         with one_dtype, torch.compiler.set_stance("force_eager"):
             frames = pipeline([prompt], generator=[generator], **first).frames
-    tensors = {name: value[0].contiguous() for name, value in first.items()}
+    tensors = {"image": first["image"][0]} if "image" in first else {}
+    if "video" in first:
+        tensors |= {name: value[0] for name, value in family.control_arguments(first["video"][0]).items()}
+    tensors = {name: value.float().contiguous() for name, value in tensors.items()}
     save_file({"frames": frames.float().cpu().contiguous(), **tensors}, str(folder.path / "reference.safetensors"))
     weights = [name for name in (WEIGHTS, COMFYUI_WEIGHTS) if (folder.path / name).is_file()]
     hashes = {name: hash_file(folder.path / name) for name in weights} if is_adapter else hash_model_files(folder.path)

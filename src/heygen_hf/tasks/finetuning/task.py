@@ -23,6 +23,7 @@ from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogona
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
 from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
 from heygen_hf.tasks.finetuning.comfyui import check_comfyui
+from heygen_hf.tasks.finetuning.control import check_control, control_samples, read_clips, with_control
 from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier, join_adapters
 from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
@@ -81,6 +82,7 @@ class Finetuning(TextToVideo):
             check_publishable(self.base.name, push_to_hub=hub.push_to_hub, named=hub.base_model)
         if getattr(self.recipe.peft, "comfyui", False):
             check_comfyui(described.name, method=self.recipe.peft.method)
+        check_control(self.recipe.data, described)
         check_clips_beside(self.recipe.data, adapts=self.recipe.peft is not None)
         processor = self.recipe.processor
         sizes = {"processor": Bucket(processor.num_frames, processor.height, processor.width)}
@@ -108,11 +110,12 @@ class Finetuning(TextToVideo):
         return self.family.pipeline.tokenizer
 
     def prepare(self, *, processor: VideoProcessor, is_main: bool) -> PreparedData:
-        data = super().prepare(processor=processor, is_main=is_main)
+        section = self.recipe.data
+        data = with_control(read_clips(self.recipe, processor=processor, is_main=is_main), section, is_main=is_main)
         return with_clips_beside(data, self.recipe.data, processor=processor, seed=self.recipe.seed, is_main=is_main)
 
     def load_encoders(self) -> FamilyEncoders:
-        return family_encoders(self.family, geometry=self.geometry)
+        return family_encoders(self.family, geometry=self.geometry, control=self.recipe.data.control)
 
     def build_collator(
         self,
@@ -162,6 +165,8 @@ class Finetuning(TextToVideo):
 
     def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:
         found = super().samples(data, processor=processor)
+        if self.family.takes_control:
+            return control_samples(found, data.test, processor=processor, kind=self.recipe.data.control)
         if not self.family.takes_first_frame:
             return found
         clips = data.test
