@@ -6,12 +6,15 @@ import sys
 
 import pytest
 import torch
-from diffusers import DiffusionPipeline
+from diffusers import DiffusionPipeline, WanTransformer3DModel
 from safetensors import safe_open
 from safetensors.torch import load_file
 from sampled_frames import FAMILIES, sampled
 
+from heygen_hf.hub.gate.weights import check_weights
+
 METHODS = ("lora", "dora")
+_FILE = "diffusion_pytorch_model.safetensors"
 # Nothing of this package: as someone without it loads an adapter.
 _PLAIN = """
 import json, sys
@@ -52,12 +55,12 @@ print(json.dumps(found))
 """
 
 
-# One process for all of them: it takes seconds to start.
-_QUICK = [(family, "lora") for family in FAMILIES] + [("wan_image_to_video", "dora")]
-_OTHERS = [(family, "dora") for family in FAMILIES if family != "wan_image_to_video"]
+# One process for several of them: it takes seconds to start.
+_QUICK = [("wan", "lora"), ("wan_image_to_video", "dora")]
+_OTHERS = [(family, method) for family in FAMILIES for method in METHODS if (family, method) not in _QUICK]
 
 
-@pytest.mark.parametrize("kinds", [_QUICK, pytest.param(_OTHERS, marks=pytest.mark.slow)], ids=["lora", "dora"])
+@pytest.mark.parametrize("kinds", [_QUICK, pytest.param(_OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])
 def test_adapters_load_where_this_package_cannot_be_imported(kinds, adapter, tiny_pipeline_folder):
     asked = [
         (f"{family} {method}", str(tiny_pipeline_folder(family)), str(adapter(family, method)))
@@ -118,3 +121,13 @@ def test_the_reference_of_a_base_in_16_bits_is_of_float32(merge, export, tiny_pi
     if not merge:
         pipeline.load_lora_weights(str(run))
     assert torch.equal(sampled(pipeline, run), load_file(run / "reference.safetensors")["frames"])
+
+
+def test_layers_that_wan_keeps_in_float32_pass_the_gate(export):
+    run = export("wan", dtype="bfloat16", merge=True)
+    checks = check_weights(run / "transformer", name="transformer", model_class=WanTransformer3DModel, dtype=None)
+    assert {check.name: check.problem for check in checks} == dict.fromkeys(
+        ["transformer: shards", "transformer: dtype", "transformer: missing and unexpected weights"]
+    )
+    tensors = load_file(run / "transformer" / _FILE)
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.bfloat16, torch.float32}

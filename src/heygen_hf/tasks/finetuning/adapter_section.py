@@ -13,7 +13,8 @@ class AdapterSection:
             al. 2024, arXiv:2402.09353). On a transformer of few bits see `model.quantization`.
         r, lora_alpha, lora_dropout: rank; the update is scaled by `lora_alpha / r`; dropout before it.
         target_modules: endings of the names of the layers that are adapted; by default the family's.
-        merge: export the whole pipeline with the update added to its weights, instead of an adapter.
+        merge: export the whole pipeline with the update added to its weights, instead of an adapter; in the data type
+            that they were held in, see `model.dtype`.
         comfyui: also write `comfyui_lora.safetensors`, the adapter under the names that ComfyUI reads.
         pretrained: folder or Hub name of an adapter to go on from, in diffusers' format.
         previous: folders or Hub names of adapters that were trained before, and stay as they are while a new one learns

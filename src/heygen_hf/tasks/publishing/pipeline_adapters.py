@@ -88,9 +88,9 @@ def check_pipeline_adapter(exported: Exported, base: NamedBase) -> list[Check]:
     ]
 
 
-def pipeline_adapter_job(exported: Exported, base: NamedBase) -> dict[str, Any]:
+def pipeline_adapter_job(base: NamedBase) -> dict[str, Any]:
     """What the clean process has to know beside the folder."""
-    return {"base": str(Path(base.folder or "").resolve()), "weights": exported.config["weights"]}
+    return {"base": str(Path(base.folder or "").resolve())}
 
 
 def _name_problem(exported: Exported) -> str | None:

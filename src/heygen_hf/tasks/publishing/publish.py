@@ -115,7 +115,7 @@ def publish_run(
     # 2. Loading it as others will, in a process of its own.
     ways, extra = _ways(exported, base_folder)
     if of_pipeline is not None:
-        extra = pipeline_adapter_job(exported, of_pipeline)
+        extra = pipeline_adapter_job(of_pipeline)
     manifest = take_manifest(target)
     if made:
         say("note: the export wrote no reference; what loads is compared with the weights as this process loaded them")
