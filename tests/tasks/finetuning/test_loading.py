@@ -166,6 +166,11 @@ def test_a_target_that_matches_nothing_is_refused(target, export):
         export("wan", target_modules=["to_q", target])
 
 
+def test_a_dora_that_diffusers_would_not_load_is_refused(export):
+    with pytest.raises(ValueError, match="adapts to_k without add_k_proj and add_v_proj: name them too"):
+        export("wan_image_to_video", method="dora", target_modules=["to_q", "to_k"])
+
+
 def test_a_run_without_an_export_is_none(run):
     (run / "base_pipeline.json").unlink()
     with pytest.raises(ValueError, match=r"holds no exported model .* --resume auto"):

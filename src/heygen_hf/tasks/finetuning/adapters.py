@@ -41,6 +41,12 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
             f"peft.target_modules: {', '.join(unmatched)} matches no layer of {type(transformer).__name__}; there are, "
             f"by the endings of their names, {', '.join(some)}, …"
         )
+    beside = {"add_k_proj", "add_v_proj"} & set(family.lora_targets)
+    if section.method == "dora" and "to_k" in targets and not beside <= set(targets):
+        raise ValueError(
+            f"peft.target_modules: diffusers loads no DoRA of {family.name} that adapts to_k without "
+            f"{' and '.join(sorted(beside))}: name them too, or set peft.method=lora"
+        )
     load_earlier_adapters(family, section.previous)
     if section.pretrained is not None:
         _load_adapter(family, section)
