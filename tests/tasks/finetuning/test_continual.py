@@ -163,6 +163,9 @@ def test_a_second_fine_tuning_leaves_one_adapter_orthogonal_to_the_first(finetun
     rows = [row for row in read_log(RunFolder(run)) if "loss" in row]
     assert any("loss_replay" in row for row in rows)
     assert any("loss_own" in row for row in rows)
+    card = (run / "README.md").read_text()
+    assert "| replay | train, 50% of the samples |" in card
+    assert "first, which the new one leaves alone" in card
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -51,6 +52,23 @@ def with_captions(clips: VideoClipDataset, captions: Sequence[str]) -> VideoClip
     shown = clips.select(range(len(clips)), augmentation=clips.options.augmentation)
     shown.texts = [captions[row % len(captions)] for row in range(len(clips))]
     return shown
+
+
+def describe_clips_beside(section: FinetuningDataSection) -> dict[str, str]:
+    """For a reader of the card: name → what was trained on beside the own clips, and how."""
+    found: dict[str, str] = {}
+    if section.prior is not None:
+        prior = section.prior
+        what = f"the own clips as {', '.join(map(repr, prior.prompts))}" if prior.prompts else _named(prior.train)
+        how = "compared with what the base predicts" if prior.target == "base" else "learned"
+        found["prior preservation"] = f"{what}, {prior.share:.0%} of the samples, weight {prior.weight:g}, {how}"
+    if section.replay is not None:
+        found["replay"] = f"{_named(section.replay.train)}, {section.replay.share:.0%} of the samples"
+    return found
+
+
+def _named(source: str | list[str] | None) -> str:
+    return ", ".join(Path(one).name for one in ([source] if isinstance(source, str) else source or []))
 
 
 def check_clips_beside(section: FinetuningDataSection, *, adapts: bool) -> None:

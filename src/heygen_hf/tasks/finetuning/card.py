@@ -12,7 +12,9 @@ from safetensors import safe_open
 from heygen_hf.data import decode_frames
 from heygen_hf.hub import SampleImage, write_card, write_sample_animation, write_sample_strips
 from heygen_hf.hub.push.target import check_repo_id
+from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.beside import describe_clips_beside
 from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS
 from heygen_hf.tasks.finetuning.loading import find_adapter_base
 from heygen_hf.tasks.finetuning.recipe import with_defaults
@@ -33,17 +35,17 @@ def write_finetuning_card(folder: RunFolder, recipe: Recipe, *, base: BasePipeli
     """
     said = read_json(folder.base_pipeline)
     adapter = said.get("adapter")
-    takes_image = "image" in str(said.get("family"))
+    given = _given_arguments(folder.path / "reference.safetensors").values()
     facts = run_card_facts(
         folder,
         recipe,
         resolved=with_defaults(recipe),
-        task="image-to-video" if takes_image else "text-to-video",
+        task=_task(list(given)),
         model_class=said.get("pipeline_class"),
         library_name="diffusers",
         is_adapter=adapter is not None,
         base_model=said.get("base_model"),
-        adaptation=_adaptation(folder, recipe, said, licence=_licence_of(folder, base)),
+        adaptation=_adaptation(folder, recipe, said, licence=_licence_of(folder, base)) | _kept(recipe),
         data_note=recipe.hub.data_description,
         samples=_samples(folder, frame_rate=recipe.generation.frame_rate),
         usage=_usage(folder, said),
@@ -86,6 +88,16 @@ def _adaptation(folder: RunFolder, recipe: Recipe, said: Mapping[str, Any], *, l
     }
 
 
+def _kept(recipe: Recipe) -> dict[str, str]:
+    """What was done so that something else is not forgotten, name → value."""
+    found = describe_clips_beside(recipe.data)
+    if recipe.peft is not None and recipe.peft.previous:
+        names = ", ".join(public_name(name) for name in recipe.peft.previous)
+        how = ", which the new one leaves alone" if recipe.peft.orthogonal else ""
+        found["adapters that are part of it"] = names + how
+    return found
+
+
 def _count_weights(path: Path) -> int:
     with safe_open(path, framework="pt") as file:
         shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118 (no mapping)
@@ -125,15 +137,11 @@ def _usage(folder: RunFolder, said: Mapping[str, Any]) -> str:
     call = {key: value for key, value in record.get("call", {}).items() if key != "output_type"}
     prompt = json.dumps(" ".join(str(record.get("prompt", "")).split())[:100], ensure_ascii=False)
     arguments = [prompt, *(f"{key}={value!r}" for key, value in call.items())]
-    takes_image = "image" in str(said.get("family"))
-    if takes_image:
-        arguments = ['image=load_image("first_frame.png")', f"prompt={arguments[0]}", *arguments[1:]]
-    lines = [f"from diffusers import {name}"]
-    lines[1:] = (
-        ["from diffusers.utils import export_to_video, load_image"]
-        if takes_image
-        else ["from diffusers.utils import export_to_video"]
-    )
+    given = _given_arguments(folder.path / "reference.safetensors")
+    if given:
+        arguments = [*given.values(), f"prompt={arguments[0]}", *arguments[1:]]
+    loaders = sorted({text.partition("=")[2].partition("(")[0] for text in given.values()})
+    lines = [f"from diffusers import {name}", f"from diffusers.utils import {', '.join(['export_to_video', *loaders])}"]
     lines.append("")
     if said.get("weights") is None:
         lines.append(f"pipe = {name}.from_pretrained(FOLDER)")
@@ -145,6 +153,25 @@ def _usage(folder: RunFolder, said: Mapping[str, Any]) -> str:
     rate = int(said.get("sampling", {}).get("frame_rate", 16))
     lines += [f"video = pipe({', '.join(arguments)}).frames[0]", f'export_to_video(video, "video.mp4", fps={rate})']
     return "\n".join(lines)
+
+
+def _task(given: list[str]) -> str:
+    """The Hub's name of it."""
+    if not given:
+        return "text-to-video"
+    return "image-to-video" if all("load_image" in one for one in given) else "video-to-video"
+
+
+def _given_arguments(reference: Path) -> dict[str, str]:
+    """What the pipeline is given beside a prompt, by the names of its arguments."""
+    if not reference.is_file():
+        return {}
+    found = {}
+    with safe_open(reference, framework="pt") as file:
+        for name in sorted(set(file.keys()) - {"frames"}):
+            is_picture = len(file.get_slice(name).get_shape()) == 3
+            found[name] = f'{name}=load_image("first_frame.png")' if is_picture else f'{name}=load_video("{name}.mp4")'
+    return found
 
 
 def _samples(folder: RunFolder, *, frame_rate: float) -> list[SampleImage]:
