@@ -48,7 +48,9 @@ def export(
                 if weight.requires_grad or peft is None:
                     weight.add_(torch.randn(weight.shape, generator=generator) * 0.2)
         sampling = SamplingDefaults(**TINY_CLIPS[family], num_inference_steps=2, guidance_scale=1.0)
-        image = {"image": torch.rand(1, 3, 32, 32, generator=generator)} if loaded.takes_first_frame else {}
+        given = {"image": torch.rand(1, 3, 32, 32, generator=generator)} if loaded.takes_first_frame else {}
+        if loaded.takes_control:
+            given = {"video": torch.rand(1, sampling.num_frames, 3, 32, 32, generator=generator)}
         export_finetuned(
             RunFolder(folder),
             PretrainedGeneratorPipeline(loaded, sampling),
@@ -56,7 +58,7 @@ def export(
             peft=peft,
             prompts=[PROMPT],
             seed=0,
-            given=image,
+            given=given,
         )
         recipe = {"task": "finetuning", "output_dir": str(folder), "data": {"train": "clips"}}
         recipe["model"] = {"pretrained": str(found.folder)}
@@ -74,7 +76,7 @@ def adapter(export: Callable[..., Path]) -> Callable[..., Path]:
     def folder_of(family: str, method: str = "lora") -> Path:
         key = f"{family} {method}"
         if key not in made:
-            comfyui = method == "lora" and family not in ("cogvideox", "mochi")
+            comfyui = method == "lora" and family in ("wan", "wan_image_to_video", "ltx", "hunyuan_video")
             made[key] = export(family, method=method, comfyui=comfyui)
         return made[key]
 

@@ -88,6 +88,13 @@ def test_a_picture_is_asked_for_where_videos_begin_with_one(write):
     compile(code(card), "card", "exec")
 
 
+def test_a_clip_that_controls_is_asked_for(write):
+    card = write("wan_vace")
+    assert header(card)["pipeline_tag"] == "video-to-video"
+    assert "from diffusers.utils import export_to_video, load_video\n" in code(card)
+    assert 'pipe(video=load_video("video.mp4"), prompt="a red ball"' in code(card)
+
+
 def test_the_licence_of_the_base_is_said_where_it_is_known(write, adapter, tiny_pipeline_folder, tmp_path):
     base = Path(shutil.copytree(tiny_pipeline_folder("wan"), tmp_path / "base"))
     (base / "README.md").write_text("---\nlicense: other\nlicense_name: its-own\n---\n# base\n")

@@ -36,7 +36,7 @@ for name, base, run in json.loads(sys.argv[1]):
     reference = load_file(run + "/reference.safetensors")
     pipe = getattr(diffusers, json.load(open(base + "/model_index.json"))["_class_name"]).from_pretrained(base)
     pipe.set_progress_bar_config(disable=True)
-    given = {}
+    given = {name: tensor[None] for name, tensor in reference.items() if name != "frames"}
     if "image" in reference:
         pixels = (reference["image"] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
         given["image"] = Image.fromarray(pixels)
@@ -57,7 +57,9 @@ print(json.dumps(found))
 
 # One process for several of them: it takes seconds to start.
 _QUICK = [("wan", "lora"), ("wan_image_to_video", "dora")]
-_OTHERS = [(family, method) for family in FAMILIES for method in METHODS if (family, method) not in _QUICK]
+_GIVEN_MORE = ("wan_vace", "cogvideox_control", "cogvideox_image_to_video")
+_ALL = [(family, method) for family in (*FAMILIES, *_GIVEN_MORE) for method in METHODS]
+_OTHERS = [kind for kind in _ALL if kind not in _QUICK]
 
 
 @pytest.mark.parametrize("kinds", [_QUICK, pytest.param(_OTHERS, marks=pytest.mark.slow)], ids=["quick", "others"])

@@ -16,6 +16,7 @@ from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
 from heygen_hf.tasks.finetuning.beside import describe_clips_beside
 from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS
+from heygen_hf.tasks.finetuning.control import describe_control
 from heygen_hf.tasks.finetuning.loading import find_adapter_base
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.model_training.run_card import run_card_facts
@@ -45,7 +46,9 @@ def write_finetuning_card(folder: RunFolder, recipe: Recipe, *, base: BasePipeli
         library_name="diffusers",
         is_adapter=adapter is not None,
         base_model=said.get("base_model"),
-        adaptation=_adaptation(folder, recipe, said, licence=_licence_of(folder, base)) | _kept(recipe),
+        adaptation=_adaptation(folder, recipe, said, licence=_licence_of(folder, base))
+        | _kept(recipe)
+        | describe_control(recipe.data),
         data_note=recipe.hub.data_description,
         samples=_samples(folder, frame_rate=recipe.generation.frame_rate),
         usage=_usage(folder, said),

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +38,9 @@ class HeardClips(RealClips):
     first_frame: bool
     frame_rate: float
     sampling_rate: int
+
+    hears: ClassVar[bool] = True
+    paired_by: ClassVar[str] = "sound"
 
     @property
     def num_given(self) -> int:

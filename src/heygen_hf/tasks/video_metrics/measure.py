@@ -19,7 +19,6 @@ from heygen_hf.tasks.video_metrics.run_videos import open_run
 from heygen_hf.tasks.video_metrics.source import Source, find_source
 
 _OF_CAPTIONS = "beside the real clip of the same caption, which a good model need not repeat"
-_OF_SOUNDS = "beside the real clip whose sound the video was made of"
 
 
 @dataclass(frozen=True)
@@ -146,11 +145,15 @@ def measuring_of(run: RunToMeasure, names: Sequence[str], models: MetricModels, 
             prompts=run.prompts(),
             sounds=run.sounds(),
             settings=settings,
-            pairs_note=_OF_CAPTIONS if run.heard is None else _OF_SOUNDS,
+            pairs_note=_OF_CAPTIONS if run.heard is None else _of_clips(run.heard.paired_by),
         )
         return figures, files
 
     return measure
+
+
+def _of_clips(what: str) -> str:
+    return f"beside the real clip whose {what} the video was made of"
 
 
 def facts_of(run: RunToMeasure, source: Source) -> dict[str, Any]:

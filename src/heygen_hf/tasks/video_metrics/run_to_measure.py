@@ -12,6 +12,7 @@ from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.video_metrics.generating import WantedVideo, make_videos, sampling_facts
+from heygen_hf.tasks.video_metrics.given_clips import GivenClips
 from heygen_hf.tasks.video_metrics.heard_clips import HeardClips
 from heygen_hf.tasks.video_metrics.references import RealClips
 from heygen_hf.types import VideoClip
@@ -25,7 +26,8 @@ class RunToMeasure:
 
     Attributes:
         real: the real clips; None where nothing is compared with any.
-        heard: those that the videos are made of, for a model that follows sound; the same as `real` then.
+        heard: those that the videos are made of, for a model that follows sound or must be given something else of a
+            clip; the same as `real` then.
         paired: whether `real` has the clip of each video's caption, or sound, at its place.
         prompts_from: where the captions are from, in words.
     """
@@ -34,7 +36,7 @@ class RunToMeasure:
     pipeline: VideoGenerationPipeline
     wanted: list[WantedVideo]
     real: RealClips | None
-    heard: HeardClips | None
+    heard: HeardClips | GivenClips | None
     paired: bool
     prompts_from: str
     precision: str
@@ -95,9 +97,9 @@ class RunToMeasure:
     def reference_facts(self) -> dict[str, Any] | None:
         if self.real is None:
             return None
-        pairs = "sound" if self.heard is not None else "caption"
+        pairs = "caption" if self.heard is None else self.heard.paired_by
         taken = frames_as_taken(self.processor)
-        if self.heard is not None:
+        if self.heard is not None and self.heard.hears:
             taken |= {"num_frames": self.heard.num_frames, "frame_position": "start", "pad_policy": None}
         return {
             "source": self.real.name,

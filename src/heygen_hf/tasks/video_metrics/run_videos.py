@@ -10,7 +10,8 @@ from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.recipe import Recipe, load_recipe
 from heygen_hf.tasks.run_folder import RunFolder
 from heygen_hf.tasks.video_metrics.generating import WantedVideo
-from heygen_hf.tasks.video_metrics.heard_clips import heard_clips
+from heygen_hf.tasks.video_metrics.given_clips import GivenClips, given_clips, needs_given_clips
+from heygen_hf.tasks.video_metrics.heard_clips import HeardClips, heard_clips
 from heygen_hf.tasks.video_metrics.references import RealClips, folder_clips, held_out_clips, warn_of_rates
 from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure, processor_of
 
@@ -38,7 +39,11 @@ def open_run(
     recipe = load_recipe(folder.recipe) if folder.recipe.is_file() else None
     kinds = [METRICS[name].metric for name in metrics]
     real = _real_clips(path, recipe, pipeline, kinds, reference=reference)
-    heard = heard_clips(real, recipe, pipeline) if hears and real is not None else None
+    heard: HeardClips | GivenClips | None = None
+    if real is not None and hears:
+        heard = heard_clips(real, recipe, pipeline)
+    elif real is not None and needs_given_clips(pipeline):
+        heard = given_clips(real, recipe, pipeline)
     real = heard or real
     captions, prompts_from = _captions(path, recipe, pipeline, real)
     if real is not None:
@@ -98,7 +103,10 @@ def _real_clips(
         return folder_clips(reference, processor=processor_of(pipeline), caption_column=column)
     comparing = (f"{kind.name} compares with real clips" for kind in kinds if kind.needs_references)
     hears = pipeline.clip_config.audio_hidden_size is not None
-    needing = next(comparing, "a model that follows sound makes videos of real clips" if hears else None)
+    follows = "a model that follows sound makes videos of real clips" if hears else None
+    if needs_given_clips(pipeline):
+        follows = f"{pipeline.family.name} makes videos of real clips"  # type: ignore[attr-defined]
+    needing = next(comparing, follows)
     if recipe is None:
         if needing is not None:
             raise ValueError(f"{needing}, and {path} has no recipe.yaml that names any: pass --reference FOLDER")
