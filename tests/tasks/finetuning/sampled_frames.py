@@ -16,7 +16,9 @@ def sampled(pipeline: Any, run: Path) -> torch.Tensor:
     """By the pipeline's own call, as `reference.json` says it."""
     said = json.loads((run / "reference.json").read_text())
     tensors = load_file(run / "reference.safetensors")
-    given = {"image": as_picture(tensors["image"])} if "image" in tensors else {}
+    # A picture, or a clip that controls the video.
+    given = {name: as_picture(value) if value.ndim == 3 else value[None] for name, value in tensors.items()}
+    del given["frames"]
     pipeline.set_progress_bar_config(disable=True)
     generator = torch.Generator().manual_seed(said["seed"])
     return pipeline(prompt=said["prompt"], generator=generator, **said["call"], **given).frames.float()

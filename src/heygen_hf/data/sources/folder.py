@@ -105,7 +105,8 @@ def _open_listed(path: Path, files: FolderFiles, choice: ColumnChoice) -> Folder
     if audio_column in metadata.available:
         columns["audio"] = make_media(_resolve_all(files, metadata.columns[audio_column]))
     columns["file_name"] = names
-    notes = list(_notes_on_rows(str(path), names, texts, files))
+    named = [metadata.columns[name] for name in choice.label_columns]  # of clips that control others, their files
+    notes = list(_notes_on_rows(str(path), names, texts, files, also_named=named))
     for column, rows in metadata.mended.items():
         some = name_some([names[row].as_py() for row in rows[:6]])
         notes.append(f"{len(rows)} rows have no valid Unicode in {column!r}; what is not is replaced by \ufffd: {some}")
@@ -160,15 +161,25 @@ def _empty(length: int) -> "pa.Array":
 
 
 def _notes_on_rows(
-    where: str, names: "pa.ChunkedArray", texts: "pa.ChunkedArray | None", files: FolderFiles, *, listed: bool = True
+    where: str,
+    names: "pa.ChunkedArray",
+    texts: "pa.ChunkedArray | None",
+    files: FolderFiles,
+    *,
+    listed: bool = True,
+    also_named: "Sequence[pa.ChunkedArray]" = (),
 ) -> Iterator[str]:
-    """What is odd about rows: counted in Arrow, so that a million of them cost no Python objects."""
+    """What is odd about rows: counted in Arrow, so that a million of them cost no Python objects.
+
+    Args:
+        also_named: columns that may name files too.
+    """
     import pyarrow.compute as pc
 
     if listed:
         unseen = {name for name in files.regular if is_clip(name)}
-        for chunk in names.chunks if unseen else ():
-            unseen.difference_update(os.path.normpath(name).replace(os.sep, "/") for name in chunk.to_pylist())
+        for chunk in [chunk for column in (names, *also_named) for chunk in column.chunks] if unseen else ():
+            unseen.difference_update(os.path.normpath(name).replace(os.sep, "/") for name in chunk.to_pylist() if name)
         if unseen:
             some = name_some([printable(name) for name in sorted(unseen)])
             yield f"{len(unseen)} clips have no row in {where} and are not used: {some}"

@@ -37,6 +37,13 @@ def check_control(section: FinetuningDataSection, family: GeneratorFamily) -> No
         raise ValueError(f"{family.name} takes no clips that control others: leave data.{asked} out")
 
 
+def describe_control(section: FinetuningDataSection) -> dict[str, str]:
+    """What controlled the clips, name → value; nothing where nothing did."""
+    if section.control is not None:
+        return {"control": f"{section.control.replace('_', ' ')}, made of each clip"}
+    return {"control": "a clip beside each"} if section.control_column is not None else {}
+
+
 def read_clips(recipe: Recipe, *, processor: VideoProcessor, is_main: bool) -> PreparedData:
     """The recipe's clips, and with `data.control_column` these names as a label.
 
