@@ -14,6 +14,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))  # `from browser import Browser`
 
 from heygen_hf.data import build_tokenizer, write_video
+from heygen_hf.data.video import VideoWriter
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import FrameAudioFeatureExtractor, VideoProcessor
@@ -106,3 +107,12 @@ def given_files(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def pipeline_of() -> Callable[..., VideoGenerationPipeline]:
     return build_pipeline
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
+    """The frames that reach an encoder from here on; ask for it after what writes files of its own."""
+    found: list[torch.Tensor] = []
+    write = VideoWriter.write
+    monkeypatch.setattr(VideoWriter, "write", lambda self, frames: (found.append(frames.clone()), write(self, frames)))
+    return found

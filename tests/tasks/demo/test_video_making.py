@@ -7,21 +7,12 @@ import pytest
 import torch
 
 from heygen_hf.data.recordings import decode_recording
-from heygen_hf.data.video import VideoWriter, probe_video
+from heygen_hf.data.video import probe_video
 from heygen_hf.tasks.demo.video_making import make_video
 from heygen_hf.tasks.demo.video_request import VideoRequest
 from heygen_hf.tasks.generation import generate, load_pipeline
 
 LIMIT = {"max_seconds": 20.0}
-
-
-@pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """The frames that reach an encoder."""
-    found: list[torch.Tensor] = []
-    write = VideoWriter.write
-    monkeypatch.setattr(VideoWriter, "write", lambda self, frames: (found.append(frames.clone()), write(self, frames)))
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """One video of a pipeline, as `heygen-hf generate` makes it, and how it was made."""
 
+import hashlib
 import platform
 import time
 from collections.abc import Callable
@@ -103,6 +104,7 @@ def make_video(
         "height": frames.shape[2],
         "width": frames.shape[3],
         "frame_rate": inputs.frame_rate,
+        "frames_sha256": hashlib.sha256(frames.contiguous().numpy().tobytes()).hexdigest(),  # before encoding
         "seconds": round(time.perf_counter() - started, 2),
         "device": pipeline.device.type,
         "precision": "bfloat16" if in_bfloat16 else str(pipeline.dtype).removeprefix("torch."),
