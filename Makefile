@@ -44,7 +44,8 @@ demo: $(VENV)/.core
 test: $(VENV)/.test
 	$(PYTEST) -n auto --maxprocesses 4 --dist loadfile
 
-test-slow: $(VENV)/.test
+# The demo page is opened in a browser where Debian's chromium is installed.
+test-slow: $(VENV)/.test $(VENV)/.demo
 	$(PYTEST) -m slow
 
 check: $(VENV)/.dev
@@ -73,6 +74,10 @@ $(VENV)/.core: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
