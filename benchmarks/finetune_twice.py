@@ -11,8 +11,8 @@ first of these (A, red by default), and then, from there, for as many steps each
   (`data.prior` with target "base");
 - `orthogonal_replay`: both.
 
-All through recipes, as a user would; about four minutes of a CPU core for each seed. The loss is that of held-out clips at fixed timesteps and noise, the mean over
-`--seeds` seeds of everything that is drawn.
+All through recipes, as a user would; about four minutes of a CPU core for each seed. The loss is that of held-out clips
+at fixed timesteps and noise, the mean over `--seeds` seeds of everything that is drawn.
 
     python benchmarks/finetune_twice.py [--seeds 0 1 --pretraining-steps 500 --steps 200 --share 0.3]
 

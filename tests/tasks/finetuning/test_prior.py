@@ -90,6 +90,7 @@ def test_a_target_without_a_base_is_refused():
 # Recipes.
 
 
+@pytest.mark.slow
 def test_the_log_has_the_losses_of_both(finetune, prior):
     run = finetune("clips", prior, f"peft={LORA}", steps=4)
     own, others = losses_of(run, "loss_own"), losses_of(run, "loss_prior")
