@@ -41,12 +41,14 @@ from heygen_hf.tasks.text_to_video.parts import Samples, TextToVideo
 from heygen_hf.tasks.text_to_video.plan import plan as plan_video
 from heygen_hf.tasks.text_to_video.story import run as run_video
 from heygen_hf.training import FinetuningTrainingArguments
+from heygen_hf.training.optimization.block_offloading import BlockOffloading
 
 
 class Finetuning(TextToVideo):
     """A published pipeline of diffusers, its transformer trained whole or with an adapter."""
 
     arguments_class = FinetuningTrainingArguments
+    offloading: BlockOffloading | None = None
 
     @cached_property
     def base(self) -> BasePipeline:
@@ -140,6 +142,8 @@ class Finetuning(TextToVideo):
             geometry=self.geometry,
         )
         model.source_losses = build_source_losses(self.recipe.data, model.transformer)
+        if self.recipe.training.get("offload_blocks"):
+            self.offloading = BlockOffloading(model.transformer)
         return model
 
     def callbacks(self, model: Any) -> list[TrainerCallback]:
@@ -184,6 +188,9 @@ class Finetuning(TextToVideo):
         after = self._write_samples(pipeline, folder, samples, name="after", precision=precision)
         write_sample_strips(folder.samples / "samples.png", list(after), list(samples.texts))
         assert samples.prompts is not None
+        if self.offloading is not None:
+            self.offloading.remove()
+            pipeline.transformer.to("cpu")  # what was trained beside what waited there
         if self.recipe.peft is not None and self.recipe.peft.previous:
             join_adapters(pipeline.transformer, ADAPTER)
         export_finetuned(
