@@ -13,6 +13,8 @@ from sampled_frames import sampled
 from tiny_finetunings import LORA, Finetunings
 
 from heygen_hf.data import decode_frames, write_video
+from heygen_hf.hub.gate import load_in_clean_process, promised_ways
+from heygen_hf.hub.repo_folder import write_repo_folder
 from heygen_hf.pipelines.control_clips import read_control
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.processing.derived_control import derive_control
@@ -20,6 +22,7 @@ from heygen_hf.tasks import run_recipe
 from heygen_hf.tasks.finetuning.loading import load_finetuned
 from heygen_hf.tasks.finetuning.measuring import read_log
 from heygen_hf.tasks.generation.generate import generate
+from heygen_hf.tasks.publishing.pipeline_adapters import find_named_base, pipeline_adapter_job
 from heygen_hf.tasks.run_folder import RunFolder, read_json
 
 _SLOW = pytest.mark.slow
@@ -201,6 +204,19 @@ def test_files_of_another_length_are_one_clear_line(listed, finetune):
         )
     assert "its control: it has 7 frames, and the clip 9" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", BOTH)
+def test_the_gate_makes_its_frames_where_this_package_cannot_be_imported(family, derived, tmp_path):
+    run = derived(family)
+    exported, base = find_named_base(run, write_repo_folder(run, tmp_path / "r", repo_id="me/edges"), "me/tiny")
+    checks = load_in_clean_process(exported, promised_ways(exported), extra=pipeline_adapter_job(base))
+    assert [check.problem for check in checks] == [None]
+    assert checks[0].name.endswith("without heygen_hf")
+    card = (run / "README.md").read_text()
+    assert f'{ARGUMENTS[family]}=load_video("' in card
+    assert "| control | edges, made of each clip |" in card
 
 
 @pytest.mark.slow

@@ -29,6 +29,12 @@ RESUMED = [
     for kind in ("lora", "full")
 ]
 WHOLE = [pytest.param(family, marks=() if family == "wan" else _SLOW) for family in FAMILIES]
+# CogVideoX with a first frame is CogVideoX and Wan's first frame: all of its tests are slow ones.
+_FIRST_FRAME = "cogvideox_image_to_video"
+BOTH_KINDS += [pytest.param(_FIRST_FRAME, kind, marks=_SLOW) for kind in ("lora", "full")]
+RESUMED += [pytest.param(_FIRST_FRAME, kind, marks=_SLOW) for kind in ("lora", "full")]
+WHOLE += [pytest.param(_FIRST_FRAME, marks=_SLOW)]
+ADAPTERS = [*FAMILIES, pytest.param(_FIRST_FRAME, marks=_SLOW)]
 STEPS = 24
 
 
@@ -95,7 +101,7 @@ def test_the_loss_on_the_training_clips_falls(family, kind, train):
     assert losses[-1] < 0.97 * losses[0]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ADAPTERS)
 def test_plain_diffusers_loads_the_adapter_and_lets_go_of_it(family, train, tiny_pipeline_folder):
     run = train(family, "lora")
     pipeline = DiffusionPipeline.from_pretrained(str(tiny_pipeline_folder(family)))
