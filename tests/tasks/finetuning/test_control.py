@@ -88,6 +88,7 @@ def test_the_loss_falls_and_plain_diffusers_makes_the_reference(family, derived,
     assert losses[-1] < 0.97 * losses[0]
     reference = load_file(run / "reference.safetensors")
     assert set(reference) == {"frames", ARGUMENTS[family]}
+    assert decode_frames(run / "samples" / "control-00.mp4").frames.shape == reference["frames"].shape[1:]
     pipeline = DiffusionPipeline.from_pretrained(str(tiny_pipeline_folder(family)))
     before = sampled(pipeline, run)
     pipeline.load_lora_weights(str(run))
@@ -159,11 +160,13 @@ def test_files_beside_the_clips_control_them(listed, finetune, capsys):
         "listed_run",
         *(f"peft={LORA}", "data.control_column=control_file_name", "data.max_bad_share=0.3"),
         *(f"data.train={folder / 'train'}", f"data.validation={folder / 'validation'}"),
+        'generation.sample_prompts=["a green 7"]',
         family="cogvideox_control",
     )
     said = capsys.readouterr().out
     assert "train: 1 of 5 clips are left out for their control_file_name: '00001.mp4': its control: its row" in said
     assert read_log(RunFolder(run))[-1]["step"] == 2
+    assert read_json(run / "reference.json")["prompt"] == "a green 7"
     control = load_file(run / "reference.safetensors")["control_video"]
     file = rows_of(folder / "validation")[0]["control_file_name"]
     assert torch.equal(control, decode_frames(folder / "validation" / file).frames.float() / 255)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from heygen_hf.data import write_video
 from heygen_hf.data.clips import VideoClipDataset, attach_controls
 from heygen_hf.data.report import DataReport
 from heygen_hf.data.sources.columns import MissingColumnError
@@ -119,14 +120,27 @@ def _refuse_if_bad(
     )
 
 
-def control_samples(found: Samples, clips: Any, *, processor: VideoProcessor, kind: ControlKind | None) -> Samples:
-    """As many samples as were found, each beside what controls one of the clips."""
+def control_samples(
+    found: Samples, clips: Any, *, processor: VideoProcessor, kind: ControlKind | None, keeps_prompts: bool
+) -> Samples:
+    """As many samples as were found, each beside what controls one of the clips.
+
+    Args:
+        keeps_prompts: they are asked for; else they are the captions of these clips.
+    """
     count = len(found.texts)
     rows = [i * len(clips) // count for i in range(count)]
     controls = [_at_size(control_of(item, kind), processor) for item in clips.fetch(rows, epoch=0)]
-    texts = [clips.texts[row] for row in rows]
+    texts = found.texts if keeps_prompts else [clips.texts[row] for row in rows]
     usage = f"--prompt {texts[0]!r} --video control.mp4"
     return Samples(texts, texts, usage=usage, given={"video": torch.stack(controls).float() / 255})
+
+
+def write_controls(folder: Path, samples: Samples, *, frame_rate: float) -> None:
+    """`control-00.mp4`, … of the samples, where clips control them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, clip in enumerate(samples.given.get("video", ())):
+        write_video(folder / f"control-{number:02d}.mp4", (clip * 255).round().to(torch.uint8), frame_rate=frame_rate)
 
 
 def _at_size(control: torch.Tensor, processor: VideoProcessor) -> torch.Tensor:

@@ -23,7 +23,7 @@ from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogona
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
 from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
 from heygen_hf.tasks.finetuning.comfyui import check_comfyui
-from heygen_hf.tasks.finetuning.control import check_control, control_samples, read_clips, with_control
+from heygen_hf.tasks.finetuning.control import check_control, control_samples, read_clips, with_control, write_controls
 from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier, join_adapters
 from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
@@ -170,7 +170,10 @@ class Finetuning(TextToVideo):
     def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:
         found = super().samples(data, processor=processor)
         if self.family.takes_control:
-            return control_samples(found, data.test, processor=processor, kind=self.recipe.data.control)
+            asked = self.recipe.generation.sample_prompts is not None
+            return control_samples(
+                found, data.test, processor=processor, kind=self.recipe.data.control, keeps_prompts=asked
+            )
         if not self.family.takes_first_frame:
             return found
         clips = data.test
@@ -183,6 +186,7 @@ class Finetuning(TextToVideo):
     def before_training(self, pipeline: Any, *, samples: Samples, folder: RunFolder) -> None:
         """What the base makes of the sample prompts, to be set beside what it makes afterwards."""
         self._write_samples(pipeline, folder, samples, name="before", precision=self._precision)
+        write_controls(folder.samples, samples, frame_rate=self.recipe.generation.frame_rate)
 
     def export(self, folder: RunFolder, pipeline: Any, *, samples: Samples, precision: str) -> None:
         after = self._write_samples(pipeline, folder, samples, name="after", precision=precision)
