@@ -29,7 +29,7 @@ def _counted(name: str, device: str) -> KeptActivations:
     return kept_activations(transformer, lambda: family.denoise(transformer, noisy, timestep, conditions))
 
 
-@pytest.mark.parametrize("name", ["wan", "ltx", "cogvideox_rotary", "hunyuan_video"])
+@pytest.mark.parametrize("name", ["wan", "wan_vace", "ltx", "cogvideox_rotary", "cogvideox_control", "hunyuan_video"])
 def test_shapes_alone_tell_what_a_real_pass_keeps(name):
     weightless, real = _counted(name, "meta"), _counted(name, "cpu")
     assert sum(real.of_blocks) > 0
