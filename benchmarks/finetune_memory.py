@@ -1,7 +1,7 @@
 """What fine-tuning the published generators would need of a GPU's memory: computed from their sizes, not measured.
 
 Nothing is downloaded: the sizes of the published transformers stand here, and the clips are those of recipes/finetune.
-See heygen_hf/tasks/finetuning/memory.py for what is counted; `heygen-hf plan RECIPE` says the same of a recipe.
+See heygen_hf/tasks/finetuning/memory/needs.py for what is counted; `heygen-hf plan RECIPE` says the same of a recipe.
 
     python benchmarks/finetune_memory.py [--all]
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heygen_hf.models.pretrained_generators import family_of
-from heygen_hf.tasks.finetuning.memory import CARD_SIZES, memory_needs
+from heygen_hf.tasks.finetuning.memory.needs import CARD_SIZES, memory_needs
 
 # Name -> pipeline, transformer, what differs from the class's defaults, latents of the recipe's clip.
 MODELS: dict[str, tuple[str, str, dict[str, Any], tuple[int, int, int, int]]] = {

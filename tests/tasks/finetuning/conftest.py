@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "hub"))  # `from loopback_hub
 from loopback_hub import LoopbackHub
 
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import add_adapter
-from heygen_hf.tasks.finetuning.base_pipeline import find_base, load_family
+from heygen_hf.tasks.finetuning.adapter.lora import add_adapter
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.base.pipeline import find_base, load_family
 from heygen_hf.tasks.finetuning.export import export_finetuned
 from heygen_hf.tasks.run_folder import RunFolder
 

@@ -122,7 +122,7 @@ def test_it_is_written_again_from_the_run(write, tmp_path):
 
 
 def test_an_adapter_of_a_folder_is_not_to_be_published_without_a_name(adapter, tmp_path):
-    from heygen_hf.tasks.finetuning.base_identity import check_publishable
+    from heygen_hf.tasks.finetuning.base.identity import check_publishable
 
     with pytest.raises(ValueError, match=r"is a folder: give its name on the Hub in hub.base_model"):
         check_publishable(str(tmp_path), push_to_hub=True, named=None)

@@ -5,7 +5,7 @@ import torch
 from tiny_pipelines import tiny_pipeline
 
 from heygen_hf.data.buckets import Bucket
-from heygen_hf.tasks.finetuning.base_pipeline import find_base
+from heygen_hf.tasks.finetuning.base.pipeline import find_base
 from heygen_hf.tasks.finetuning.model import check_clip_size, described_family
 from heygen_hf.tasks.text_to_video.latent_geometry import latent_geometry
 

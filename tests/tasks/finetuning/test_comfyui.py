@@ -9,7 +9,7 @@ from diffusers.loaders.lora_conversion_utils import _convert_hunyuan_video_lora_
 from safetensors.torch import load_file
 from sampled_frames import sampled
 
-from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS, check_comfyui, comfyui_tensors
+from heygen_hf.tasks.finetuning.adapter.comfyui import COMFYUI_WEIGHTS, check_comfyui, comfyui_tensors
 
 _HUNYUAN = {"num_attention_heads": 24, "attention_head_dim": 128, "mlp_ratio": 4.0}
 _DOUBLE = "transformer_blocks.0.attn.to_q", "transformer_blocks.0.attn.to_v", "transformer_blocks.0.attn.to_out.0"
@@ -109,7 +109,7 @@ def test_a_layer_without_a_name_is_refused():
 
 
 def test_a_merged_export_has_no_such_file():
-    from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
+    from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
 
     with pytest.raises(ValueError, match="comfyui=true writes an adapter, and merge=true writes none"):
         AdapterSection(comfyui=True, merge=True)

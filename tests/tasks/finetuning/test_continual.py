@@ -10,9 +10,9 @@ from tiny_finetunings import LORA, Finetunings
 
 from heygen_hf.models.pretrained_generators import family_of
 from heygen_hf.tasks import RecipeError
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import ADAPTER, add_adapter
-from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier, join_adapters, without_adapter
+from heygen_hf.tasks.finetuning.adapter.earlier import OrthogonalToEarlier, join_adapters, without_adapter
+from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER, add_adapter
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
 from heygen_hf.tasks.finetuning.measuring import read_log
 from heygen_hf.tasks.run_folder import RunFolder
 

@@ -12,7 +12,7 @@ from sampled_frames import sampled
 from tiny_pipelines import TINY_CLIPS
 
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
-from heygen_hf.tasks.finetuning.base_pipeline import find_base, load_family
+from heygen_hf.tasks.finetuning.base.pipeline import find_base, load_family
 
 FAMILIES = ("wan", "ltx", "cogvideox", "hunyuan_video", "mochi")
 

@@ -92,8 +92,8 @@ def test_the_header_says_what_the_adapter_is(adapter):
 def test_a_revision_of_the_base_is_in_the_header(export, tiny_pipeline_folder):
     from dataclasses import replace
 
-    from heygen_hf.tasks.finetuning.adapters import described_base
-    from heygen_hf.tasks.finetuning.base_pipeline import find_base
+    from heygen_hf.tasks.finetuning.adapter.lora import described_base
+    from heygen_hf.tasks.finetuning.base.pipeline import find_base
 
     base = replace(find_base({"pretrained": str(tiny_pipeline_folder("wan"))}), name="user/wan", revision="0" * 40)
     assert described_base(base) | {"base_fingerprint": ""} == {

@@ -12,7 +12,7 @@ from sampled_frames import sampled
 
 from heygen_hf.models.pretrained_generators import FAMILIES
 from heygen_hf.tasks.finetuning import is_finetuned, load_finetuned
-from heygen_hf.tasks.finetuning.base_pipeline import find_base
+from heygen_hf.tasks.finetuning.base.pipeline import find_base
 from heygen_hf.tasks.finetuning.loading import find_adapter_base
 from heygen_hf.tasks.generation import load_pipeline
 from heygen_hf.tasks.generation.generate import generate
@@ -121,7 +121,7 @@ def test_another_revision_of_the_base_is_refused(run, base, monkeypatch):
     change_base_file(run, base_model="user/wan", base_revision="a" * 40)
     (run / "recipe.yaml").unlink()
     snapshot = shutil.copytree(base, base.parent / ("b" * 40))
-    monkeypatch.setattr("heygen_hf.tasks.finetuning.base_pipeline._fetch", lambda name, revision: snapshot)
+    monkeypatch.setattr("heygen_hf.tasks.finetuning.base.pipeline._fetch", lambda name, revision: snapshot)
     said = f"trained on revision {'a' * 40} of user/wan, and user/wan is at revision {'b' * 40}"
     with pytest.raises(ValueError, match=said):
         load_finetuned(run)

@@ -9,7 +9,13 @@ from typer.testing import CliRunner
 from heygen_hf.cli.main import app
 from heygen_hf.data import render_moving_digits
 from heygen_hf.models.pretrained_generators import family_of
-from heygen_hf.tasks.finetuning.memory import GIBIBYTE, KeptActivations, MemoryNeed, kept_activations, meta_conditions
+from heygen_hf.tasks.finetuning.memory.needs import (
+    GIBIBYTE,
+    KeptActivations,
+    MemoryNeed,
+    kept_activations,
+    meta_conditions,
+)
 
 
 def _counted(name: str, device: str) -> KeptActivations:

@@ -5,7 +5,7 @@ from tiny_pipelines import tiny_pipeline
 
 from heygen_hf.models.pretrained_generators import family_of
 from heygen_hf.pipelines.latents import known_normalization
-from heygen_hf.tasks.finetuning.encoders import family_encoders
+from heygen_hf.tasks.finetuning.clips.encoders import family_encoders
 
 
 def test_an_autoencoder_without_numbers_leaves_latents_as_they_are():

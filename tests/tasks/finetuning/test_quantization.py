@@ -11,7 +11,7 @@ from torch import nn
 
 from heygen_hf.data import render_moving_digits
 from heygen_hf.tasks import run_recipe
-from heygen_hf.tasks.finetuning.quantization import Float8Linear, quantize_fp8, quantize_nf4
+from heygen_hf.tasks.finetuning.base.quantization import Float8Linear, quantize_fp8, quantize_nf4
 
 
 def _wide_transformer() -> WanTransformer3DModel:

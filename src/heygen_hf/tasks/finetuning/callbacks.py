@@ -4,7 +4,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier
+from heygen_hf.tasks.finetuning.adapter.earlier import OrthogonalToEarlier
 
 
 class EvaluateAtTheEnd(TrainerCallback):

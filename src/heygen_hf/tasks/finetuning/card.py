@@ -13,10 +13,10 @@ from heygen_hf.data import decode_frames
 from heygen_hf.hub import SampleImage, write_card, write_sample_animation, write_sample_strips
 from heygen_hf.hub.push.target import check_repo_id
 from heygen_hf.tasks.adapters.export import public_name
-from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
-from heygen_hf.tasks.finetuning.beside import describe_clips_beside
-from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS
-from heygen_hf.tasks.finetuning.control import describe_control
+from heygen_hf.tasks.finetuning.adapter.comfyui import COMFYUI_WEIGHTS
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.clips.beside import describe_clips_beside
+from heygen_hf.tasks.finetuning.clips.control import describe_control
 from heygen_hf.tasks.finetuning.loading import find_adapter_base
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.model_training.run_card import run_card_facts

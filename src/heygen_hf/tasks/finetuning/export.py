@@ -8,10 +8,10 @@ import torch
 
 from heygen_hf.data import write_video
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import WEIGHTS, described_adapter, described_base, write_adapter
-from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
-from heygen_hf.tasks.finetuning.comfyui import write_comfyui_adapter
+from heygen_hf.tasks.finetuning.adapter.comfyui import write_comfyui_adapter
+from heygen_hf.tasks.finetuning.adapter.lora import WEIGHTS, described_adapter, described_base, write_adapter
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline
 from heygen_hf.tasks.finetuning.reference import write_reference
 from heygen_hf.tasks.generation import sample_videos, to_uint8
 from heygen_hf.tasks.run_folder import RunFolder, write_json

@@ -10,9 +10,9 @@ import yaml
 from heygen_hf.models.pretrained_generators import FAMILIES
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.finetuning.adapters import ADAPTER
-from heygen_hf.tasks.finetuning.base_identity import fingerprint_transformer
-from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
+from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER
+from heygen_hf.tasks.finetuning.base.identity import fingerprint_transformer
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.export import BASE_FILE
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from heygen_hf.data.buckets import Bucket
 from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedGeneratorConfig, PretrainedVideoGenerator
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import add_adapter
-from heygen_hf.tasks.finetuning.base_pipeline import INDEX, BasePipeline
+from heygen_hf.tasks.finetuning.adapter.lora import add_adapter
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.base.pipeline import INDEX, BasePipeline
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, check_frames
 
 

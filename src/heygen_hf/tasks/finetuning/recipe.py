@@ -8,8 +8,8 @@ from huggingface_hub.dataclasses import strict
 
 from heygen_hf.models.pretrained_generators import PretrainedGeneratorConfig
 from heygen_hf.tasks.clip_data import ProcessorSection
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.data_section import FinetuningDataSection
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.clips.section import FinetuningDataSection
 from heygen_hf.tasks.hub_section import HubSection
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.recipe_defaults import declared_defaults

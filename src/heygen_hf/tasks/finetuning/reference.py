@@ -12,9 +12,9 @@ from heygen_hf.hub import hash_model_files
 from heygen_hf.hub.gate.manifest import hash_file
 from heygen_hf.models.pretrained_generators import GeneratorFamily
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
-from heygen_hf.tasks.finetuning.adapters import WEIGHTS
-from heygen_hf.tasks.finetuning.base_pipeline import load_transformer
-from heygen_hf.tasks.finetuning.comfyui import COMFYUI_WEIGHTS
+from heygen_hf.tasks.finetuning.adapter.comfyui import COMFYUI_WEIGHTS
+from heygen_hf.tasks.finetuning.adapter.lora import WEIGHTS
+from heygen_hf.tasks.finetuning.base.pipeline import load_transformer
 from heygen_hf.tasks.run_folder import RunFolder, write_json
 
 # In float32 a larger one would need more memory than the training had.

@@ -15,20 +15,26 @@ from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.clip_data.sizes import bucket_set
-from heygen_hf.tasks.finetuning.adapters import ADAPTER
-from heygen_hf.tasks.finetuning.base_identity import check_publishable
-from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline, find_base, load_family
-from heygen_hf.tasks.finetuning.beside import build_source_losses, check_clips_beside, with_clips_beside
+from heygen_hf.tasks.finetuning.adapter.comfyui import check_comfyui
+from heygen_hf.tasks.finetuning.adapter.earlier import OrthogonalToEarlier, join_adapters
+from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER
+from heygen_hf.tasks.finetuning.base.identity import check_publishable
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogonal
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
-from heygen_hf.tasks.finetuning.collator import EncodedClipCollator
-from heygen_hf.tasks.finetuning.comfyui import check_comfyui
-from heygen_hf.tasks.finetuning.control import check_control, control_samples, read_clips, with_control, write_controls
-from heygen_hf.tasks.finetuning.earlier_adapters import OrthogonalToEarlier, join_adapters
-from heygen_hf.tasks.finetuning.encoders import FamilyEncoders, family_encoders
+from heygen_hf.tasks.finetuning.clips.beside import build_source_losses, check_clips_beside, with_clips_beside
+from heygen_hf.tasks.finetuning.clips.collator import EncodedClipCollator
+from heygen_hf.tasks.finetuning.clips.control import (
+    check_control,
+    control_samples,
+    read_clips,
+    with_control,
+    write_controls,
+)
+from heygen_hf.tasks.finetuning.clips.encoders import FamilyEncoders, family_encoders
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
 from heygen_hf.tasks.finetuning.measuring import measure_validation
-from heygen_hf.tasks.finetuning.memory_plan import plan_memory
+from heygen_hf.tasks.finetuning.memory.plan import plan_memory
 from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, described_family
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe

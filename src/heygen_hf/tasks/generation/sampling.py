@@ -36,7 +36,7 @@ def load_pipeline(run: str | Path, *, device: str | None = None) -> VideoGenerat
         finetuned.set_progress_bar_config(disable=True)
         return finetuned.to(place)
     if _is_anothers(run):
-        from heygen_hf.tasks.finetuning.base_sampling import load_published
+        from heygen_hf.tasks.finetuning.base.sampling import load_published
 
         published: Any = load_published(run)
         published.set_progress_bar_config(disable=True)

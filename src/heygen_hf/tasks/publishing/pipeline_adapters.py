@@ -59,7 +59,7 @@ def find_named_base(run: Path, exported: Exported, base_model: str | None) -> tu
 def _write_name(exported: Exported, name: str, revision: str | None) -> None:
     """Into `base_pipeline.json`, the headers of the weights and the card."""
     from heygen_hf.hub.gate.manifest import hash_file
-    from heygen_hf.tasks.finetuning.adapters import add_to_header
+    from heygen_hf.tasks.finetuning.adapter.lora import add_to_header
     from heygen_hf.tasks.finetuning.card import UNNAMED_BASE
 
     folder = exported.path

@@ -13,9 +13,9 @@ from heygen_hf.models.pretrained_generators import SourceLoss, SourceLosses
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data import PreparedData
 from heygen_hf.tasks.clip_data.prepare import prepare_one_split
-from heygen_hf.tasks.finetuning.adapters import ADAPTER
-from heygen_hf.tasks.finetuning.data_section import FinetuningDataSection
-from heygen_hf.tasks.finetuning.earlier_adapters import without_adapter
+from heygen_hf.tasks.finetuning.adapter.earlier import without_adapter
+from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER
+from heygen_hf.tasks.finetuning.clips.section import FinetuningDataSection
 
 PRIOR, REPLAY = "prior", "replay"
 

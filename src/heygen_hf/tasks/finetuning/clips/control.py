@@ -16,8 +16,8 @@ from heygen_hf.models.pretrained_generators import GeneratorFamily
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.processing.derived_control import ControlKind
 from heygen_hf.tasks.clip_data import PreparedData, prepare_data
-from heygen_hf.tasks.finetuning.data_section import FinetuningDataSection
-from heygen_hf.tasks.finetuning.encoders import control_of
+from heygen_hf.tasks.finetuning.clips.encoders import control_of
+from heygen_hf.tasks.finetuning.clips.section import FinetuningDataSection
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.parts import Samples
 

@@ -11,10 +11,10 @@ from heygen_hf.data.buckets import Bucket
 from heygen_hf.models.pretrained_generators import GeneratorFamily
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.clip_data.sizes import bucket_set
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.adapters import add_adapter
-from heygen_hf.tasks.finetuning.base_pipeline import INDEX, BasePipeline
-from heygen_hf.tasks.finetuning.memory import memory_needs
+from heygen_hf.tasks.finetuning.adapter.lora import add_adapter
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.base.pipeline import INDEX, BasePipeline
+from heygen_hf.tasks.finetuning.memory.needs import memory_needs
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry
 

@@ -12,15 +12,15 @@ from torch import nn
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily
 from heygen_hf.tasks.adapters.export import public_name
-from heygen_hf.tasks.finetuning.adapter_section import AdapterSection
-from heygen_hf.tasks.finetuning.base_identity import fingerprint_transformer
-from heygen_hf.tasks.finetuning.base_pipeline import BasePipeline
-from heygen_hf.tasks.finetuning.earlier_adapters import (
+from heygen_hf.tasks.finetuning.adapter.earlier import (
     OrthogonalToEarlier,
     activate_beside_earlier,
     load_earlier_adapters,
 )
-from heygen_hf.tasks.finetuning.quantization import Float8Linear
+from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.base.identity import fingerprint_transformer
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.base.quantization import Float8Linear
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
-from heygen_hf.tasks.finetuning.base_pipeline import find_base, load_family
+from heygen_hf.tasks.finetuning.base.pipeline import find_base, load_family
 
 
 def load_published(folder: str | Path, *, dtype: str = "auto") -> PretrainedGeneratorPipeline:

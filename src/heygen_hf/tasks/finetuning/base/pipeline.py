@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily, family_of
-from heygen_hf.tasks.finetuning.quantization import quantize_fp8, quantize_nf4
+from heygen_hf.tasks.finetuning.base.quantization import quantize_fp8, quantize_nf4
 from heygen_hf.training import supports_bfloat16
 
 INDEX = "model_index.json"

@@ -1,0 +1,1 @@
+"""What a step would need of a GPU's memory, computed from shapes."""
