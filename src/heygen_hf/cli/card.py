@@ -12,7 +12,8 @@ def card(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Also copy the card with the JSON of its figures, its pictures and its sample videos to this folder.",
+            help="Also copy the card with the JSON of its figures, its pictures and its sample videos to this folder: an empty "
+            "one, or one that an earlier copy made.",
         ),
     ] = None,
 ) -> None:
@@ -20,8 +21,10 @@ def card(
 
     It is written from the run's own files: recipe.yaml, run.json, metrics.json, evaluation/metrics_….json, checks.json.
     """
-    from heygen_hf.tasks.cards import copy_card, rewrite_card
+    from heygen_hf.tasks.cards import check_copy_target, copy_card, rewrite_card
 
+    if copy_to is not None:
+        check_copy_target(run, copy_to)  # before anything is written
     path = rewrite_card(run)
     typer.echo(f"the card is in {path}")
     if copy_to is not None:

@@ -134,9 +134,56 @@ def test_no_run_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None
     rewrite_card(run)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.txt").touch()
-    with pytest.raises(ValueError, match="holds other files and no card"):
+    with pytest.raises(ValueError, match="holds files, and no copied_files.json"):
         copy_card(run, tmp_path / "thesis")
     (run / "run.json").unlink()
     with pytest.raises(ValueError, match="holds no finished run"):
         rewrite_card(run)
     shutil.rmtree(run)
+
+
+def test_a_copy_takes_nothing_that_is_not_its_own(run: Path, tmp_path: Path) -> None:
+    rewrite_card(run)
+    project = tmp_path / "project"
+    (project / "samples").mkdir(parents=True)
+    for name in ("README.md", "package.json", "samples/mine.mp4"):
+        (project / name).write_text("mine")
+    with pytest.raises(ValueError, match="holds files, and no copied_files.json"):
+        copy_card(run, project)
+    # files that were put beside a copy stay, and are not written over
+    copied = tmp_path / "card"
+    copy_card(run, copied)
+    (copied / "package.json").write_text("mine")
+    (copied / "samples" / "mine.mp4").write_text("mine")
+    copy_card(run, copied)
+    (run / "checks.json").rename(tmp_path / "checks.json")
+    rewrite_card(run)
+    copy_card(run, copied)
+    assert not (copied / "checks.json").exists()
+    (copied / "checks.json").write_text("mine")
+    (tmp_path / "checks.json").rename(run / "checks.json")
+    rewrite_card(run)
+    with pytest.raises(ValueError, match=r"checks.json was there before and is no copy"):
+        copy_card(run, copied)
+    for folder, names in (
+        (project, ("README.md", "package.json", "samples/mine.mp4")),
+        (copied, ("package.json", "samples/mine.mp4", "checks.json")),
+    ):
+        assert [(folder / name).read_text() for name in names] == ["mine"] * 3
+    # a list that names files elsewhere removes none of them
+    (copied / "copied_files.json").write_text(json.dumps({"files": ["../project/README.md"]}))
+    with pytest.raises(ValueError, match="is no list of files in this folder"):
+        copy_card(run, copied)
+    assert (project / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("target", [".", "card", "samples", ".."])
+def test_a_card_is_not_copied_onto_its_own_run(run: Path, target: str) -> None:
+    (run.parent / "README.md").write_text("of all runs")
+    rewrite_card(run)
+    (run / "README.md").write_text("an older one")
+    before = {path: path.read_bytes() for path in run.parent.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(app, ["card", str(run), "--copy-to", str(run / target)])
+    assert result.exit_code
+    assert "the run's own folder, in it or around it" in str(result.exception) + result.output
+    assert {path: path.read_bytes() for path in run.parent.rglob("*") if path.is_file()} == before
