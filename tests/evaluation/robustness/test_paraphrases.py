@@ -82,3 +82,9 @@ def test_a_bad_file_is_refused_in_a_line(tmp_path: Path, text: str, said: str) -
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="is no file"):
         read_paraphrases(tmp_path / "none.jsonl")
+
+
+def test_line_separators_stay_in_paraphrases(tmp_path: Path) -> None:
+    file = tmp_path / "said.jsonl"
+    file.write_text('{"prompt": "a\u2028b", "paraphrases": ["c\x85d"]}\n', encoding="utf-8")
+    assert read_paraphrases(file) == {"a\u2028b": ["c\x85d"]}

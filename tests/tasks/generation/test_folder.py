@@ -12,6 +12,7 @@ from heygen_hf.data import build_tokenizer, decode_frames
 from heygen_hf.models.video_transformer import VideoTransformerConfig, VideoTransformerModel
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
+from heygen_hf.tasks.generation.folder import GeneratedFolder
 
 CAPTIONS = ("a red 7 moves left", "a blue 1 moves up")
 
@@ -159,3 +160,14 @@ def test_what_lies_in_the_folder_already(run: Path, tmp_path: Path) -> None:
     # Rows of clips that generate has not made are nobody's to delete.
     (tmp_path / "metadata.jsonl").write_text('{"file_name": "holiday.mp4"}\n')
     assert "is of other files (holiday.mp4" in str(generate(run, tmp_path, "--overwrite").exception)
+
+
+def test_rows_of_earlier_videos_keep_their_line_separators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "a\u2028b\x85c"
+    for number in range(2):
+        folder = GeneratedFolder(tmp_path, overwrite=True)
+        folder.add(tmp_path / f"0000{number}.mp4", {"text": text})
+        folder.save()
+    assert "cannot be read" not in capsys.readouterr().out
+    lines = (tmp_path / "metadata.jsonl").read_text(encoding="utf-8").strip().split("\n")
+    assert [json.loads(line) for line in lines] == [{"file_name": f"0000{i}.mp4", "text": text} for i in (1, 0)]

@@ -1,5 +1,7 @@
 """Captions of a folder's videos, wherever they lie."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,20 @@ def test_tables_come_first_and_may_be_mixed(folder: Path, capsys: pytest.Capture
     (folder / "more" / "c.txt").write_text("beside c")
     assert captions(folder) == ["from jsonl", "one, two\nthree", "beside c"]
     assert "metadata.jsonl line 2 cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1e"])
+def test_what_python_takes_for_a_line_end_stays_in_a_caption(folder: Path, end: str) -> None:
+    text = f"a red{end}7, and more"
+    (folder / "metadata.jsonl").write_text(
+        json.dumps({"file_name": "a.mp4", "text": text}, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    with (folder / "metadata.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["file_name", "text"], ["b.mp4", text], ["more/c.mp4", text.replace(",", "")]])
+    assert captions(folder) == [text, text, text.replace(",", "")]
+
+
+def test_a_table_that_is_no_csv_is_refused(folder: Path) -> None:
+    (folder / "metadata.csv").write_text("file_name,text\na.mp4," + 200_000 * "x")
+    with pytest.raises(ValueError, match=r"metadata.csv line \d is not CSV"):
+        captions(folder)

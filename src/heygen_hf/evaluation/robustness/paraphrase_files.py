@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from heygen_hf.data.table_lines import read_lines
+
 
 def read_paraphrases(path: str | Path) -> dict[str, list[str]]:
     """Prompt → its paraphrases, of a file with `{"prompt": …, "paraphrases": […]}` a line.
@@ -14,7 +16,7 @@ def read_paraphrases(path: str | Path) -> dict[str, list[str]]:
     if not file.is_file():
         raise ValueError(f"--paraphrases {file} is no file; give one with a prompt and its paraphrases a line")
     found: dict[str, list[str]] = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(read_lines(file), 1):
         if not line.strip():
             continue
         try:

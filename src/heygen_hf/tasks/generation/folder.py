@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from heygen_hf.data.table_lines import read_lines
 from heygen_hf.data.video import VideoWriter
 from heygen_hf.tasks.run_folder import remove_if_empty, write_text
 
@@ -45,7 +46,7 @@ class GeneratedFolder:
         if not self._metadata.is_file():
             return {}
         found = {}
-        for number, line in enumerate(self._metadata.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        for number, line in enumerate(read_lines(self._metadata), 1):
             try:
                 name = str(json.loads(line)["file_name"]) if line.strip() else None
             except (ValueError, KeyError, TypeError):

@@ -1,6 +1,5 @@
 """What is checked: a run's videos with what they were asked for, or a folder of videos."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from heygen_hf.data.sources import load_video_dataset
+from heygen_hf.data.table_lines import read_csv_rows, read_lines
 from heygen_hf.evaluation import VideoFiles
 from heygen_hf.tasks.clip_data.prepare import open_splits
 from heygen_hf.tasks.recipe import Recipe, load_recipe
@@ -129,15 +129,14 @@ def _metadata_rows(folder: Path) -> dict[str, dict[str, Any]]:
     lines, table = folder / "metadata.jsonl", folder / "metadata.csv"
     rows: dict[str, dict[str, Any]] = {}
     if lines.is_file():
-        for line in lines.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        for line in read_lines(lines):
             try:
                 row = json.loads(line)
                 rows[str(row["file_name"])] = row
             except (ValueError, KeyError, TypeError):
                 continue
     elif table.is_file():
-        content = table.read_text(encoding="utf-8-sig", errors="replace")
-        for row in csv.DictReader(content.splitlines(keepends=True)):
+        for row in read_csv_rows(table):
             rows[str(row.get("file_name"))] = dict(row)
     return rows
 

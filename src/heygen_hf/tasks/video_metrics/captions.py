@@ -1,9 +1,10 @@
 """Captions of the videos of a folder: `metadata.jsonl`, `metadata.csv`, or a `.txt` file beside each video."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from heygen_hf.data.table_lines import read_csv_rows, read_lines
 
 _TABLES = ("metadata.jsonl", "metadata.csv")
 
@@ -47,11 +48,10 @@ def _read_table(file: Path) -> dict[str, str]:
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, object] | None]]:
     """Line number and row; None of a line that cannot be read."""
-    content = file.read_text(encoding="utf-8-sig", errors="replace")
     if file.suffix == ".csv":
-        yield from enumerate(csv.DictReader(content.splitlines(keepends=True)), 2)
+        yield from enumerate(read_csv_rows(file), 2)
         return
-    for number, line in enumerate(content.splitlines(), 1):
+    for number, line in enumerate(read_lines(file), 1):
         try:
             row = json.loads(line) if line.strip() else {}
             yield number, row if isinstance(row, dict) else None

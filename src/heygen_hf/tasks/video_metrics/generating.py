@@ -121,7 +121,7 @@ def _make_batch(
         precision=facts["precision"],
         **further,
     )
-    kept.folder.mkdir(parents=True, exist_ok=True)
+    kept.begin(numbers)
     for place, number in enumerate(batch):
         if number in numbers:
             track: dict[str, Any] = {}
