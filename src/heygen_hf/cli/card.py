@@ -12,8 +12,8 @@ def card(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Also copy the card with the JSON of its figures, its pictures and its sample videos to this folder: an empty "
-            "one, or one that an earlier copy made.",
+            help="Also copy the card with the JSON of its figures, its pictures and its sample videos to this folder: "
+            "an empty one, or one that an earlier copy made.",
         ),
     ] = None,
 ) -> None:

@@ -9,7 +9,6 @@ from heygen_hf.evaluation.robustness import (
     SOUND_CORRUPTIONS,
     corrupt_clip,
     corrupt_sound,
-    paired_fall,
 )
 
 
@@ -92,18 +91,3 @@ def test_noise_has_the_power_that_it_says() -> None:
 def test_bad_input_is_refused(arguments: tuple, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         corrupt_clip(*arguments)
-
-
-def test_a_fall_is_measured_over_pairs() -> None:
-    before = [1.0, 1.0, 0.0, 1.0] * 25
-    after = [1.0, 0.0, 0.0, 1.0] * 25
-    fall = paired_fall(before, after)
-    assert (fall.before, fall.after, fall.fall, fall.count) == (0.75, 0.5, 0.25, 100)
-    assert fall.interval is not None
-    assert 0.1 < fall.interval[0] < 0.25 < fall.interval[1] < 0.4
-    assert fall.is_more_than_chance
-    same = paired_fall(before, before)
-    assert same.interval == (0, 0)
-    assert not same.is_more_than_chance
-    with pytest.raises(ValueError, match="two of each clip"):
-        paired_fall([1.0], [1.0, 0.0])

@@ -134,7 +134,7 @@ def test_no_run_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None
     rewrite_card(run)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.txt").touch()
-    with pytest.raises(ValueError, match="holds files, and no copied_files.json"):
+    with pytest.raises(ValueError, match=r"holds files, and no copied_files\.json"):
         copy_card(run, tmp_path / "thesis")
     (run / "run.json").unlink()
     with pytest.raises(ValueError, match="holds no finished run"):
@@ -148,7 +148,7 @@ def test_a_copy_takes_nothing_that_is_not_its_own(run: Path, tmp_path: Path) -> 
     (project / "samples").mkdir(parents=True)
     for name in ("README.md", "package.json", "samples/mine.mp4"):
         (project / name).write_text("mine")
-    with pytest.raises(ValueError, match="holds files, and no copied_files.json"):
+    with pytest.raises(ValueError, match=r"holds files, and no copied_files\.json"):
         copy_card(run, project)
     # files that were put beside a copy stay, and are not written over
     copied = tmp_path / "card"

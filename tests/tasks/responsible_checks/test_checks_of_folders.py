@@ -140,3 +140,34 @@ def test_training_clips_of_another_size_are_refused(videos: Path, tmp_path: Path
     other = write_videos(tmp_path / "other", {"a": smooth_clips(1, seed=0, size=20)[0]})
     with pytest.raises(ValueError, match=r"mixed clips: training clip 0 has .*20x20"):
         run_checks(videos, ["memorization"], training_data=other)
+
+
+def test_what_was_found_before_an_interruption_is_kept(
+    videos: Path, training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = sorted(path.name for path in videos.glob("*.mp4"))
+    rows = [json.dumps({"file_name": name, "text": "x", "half": i % 2}) for i, name in enumerate(names)]
+    (videos / "metadata.jsonl").write_text("\n".join(rows))
+    output = tmp_path / "checks.json"
+    (training / "broken.mp4").write_bytes(b"no video")  # the second check ends here
+    try:
+        with pytest.raises(ValueError, match=r"broken\.mp4"):
+            run_checks(
+                videos,
+                ["groups", "memorization"],
+                groups=["half"],
+                metrics=["temporal_flicker"],
+                training_data=training,
+                output=output,
+            )
+    finally:
+        (training / "broken.mp4").unlink()
+    assert list(read_checks(output)) == ["groups"]
+    assert read_checks(output)["groups"]["summary"] in capsys.readouterr().out
+
+
+def test_an_output_that_cannot_be_written_is_noticed_first(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for output, said in ((tmp_path, "is a folder; give a file"), (tmp_path / "file" / "x.json", "file is no folder")):
+        with pytest.raises(ValueError, match=said):
+            run_checks(videos, ["groups"], groups=["no such column"], output=output)

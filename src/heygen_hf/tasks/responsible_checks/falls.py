@@ -1,6 +1,7 @@
 """What was measured before and after a change of the input, as figures and as rows of a table."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from heygen_hf.evaluation import Measurement, Provenance, VideoFeatures, wilson_interval
 from heygen_hf.evaluation.clip_stream import read_batches
 from heygen_hf.evaluation.clip_stream.batches import Clips
+from heygen_hf.evaluation.groups import holm
 from heygen_hf.evaluation.measuring import mean_bootstrap_interval
-from heygen_hf.evaluation.robustness import paired_fall
+from heygen_hf.evaluation.robustness import LEAST_CERTAIN, paired_fall
 
 DISTANCE = "feature distance"
 _BATCH = 32
@@ -30,9 +32,16 @@ def fall_figure(
     details: Mapping[str, Any],
     is_share: bool = True,
     unit: str = "share",
+    prompts: Sequence[str] | None = None,
 ) -> Measurement:
-    """The figure after the change, with the one before as its reference, and the fall with its own interval."""
-    fall = paired_fall(before, after, seed=provenance.seed or 0)
+    """The figure after the change, with the one before as its reference, and the fall with its own interval and p.
+
+    Whether the fall is more than chance is for `over_all_comparisons` to say.
+
+    Args:
+        prompts: of the videos; those of one prompt are resampled together.
+    """
+    fall = paired_fall(before, after, prompts=prompts, seed=provenance.seed or 0)
     count = len(after)
     interval = (
         wilson_interval(round(float(after.sum())), count)
@@ -53,9 +62,42 @@ def fall_figure(
             **details,
             "fall": fall.fall,
             "fall_interval": fall.interval,
-            "is_more_than_chance": fall.is_more_than_chance,
+            "p_value": fall.p_value,
+            "test": fall.test,
+            "independent_pairs": fall.num_units,
         },
     )
+
+
+def over_all_comparisons(figures: Sequence[Measurement]) -> list[Measurement]:
+    """The same figures, falls with their p over all falls of the check (Holm) and whether they are more than chance."""
+    compared = [place for place, figure in enumerate(figures) if "p_value" in figure.details]
+    certain = dict(zip(compared, holm([figures[place].details["p_value"] for place in compared]), strict=True))
+    return [
+        replace(
+            figure,
+            details={
+                **figure.details,
+                "p_value_over_all_comparisons": certain[place],
+                "is_more_than_chance": certain[place] < LEAST_CERTAIN,
+            },
+        )
+        if place in certain
+        else figure
+        for place, figure in enumerate(figures)
+    ]
+
+
+def note_on_falls(figures: Sequence[Measurement]) -> list[str]:
+    """What the arrows mean; nothing where no falls were compared."""
+    count = sum("p_value" in figure.details for figure in figures)
+    if not count:
+        return []
+    return [
+        f"↓ is a fall that is more than chance: p below {LEAST_CERTAIN:g} over all {count} falls of the check (Holm), "
+        "each by the exact sign test over the videos that changed, or by flipping signs where figures are no yes "
+        "or no and where several videos have one prompt."
+    ]
 
 
 def distance_figure(
@@ -134,7 +176,7 @@ def _after(figure: Measurement) -> str:
         far = "" if relative is None else f", {relative:.0%} of unrelated"
         return f"{figure.value:.3g} [{low:.3g}, {high:.3g}]{far}"
     arrow = ""
-    if figure.details["is_more_than_chance"]:
+    if figure.details.get("is_more_than_chance"):
         arrow = " ↓" if figure.details["fall"] > 0 else " ↑"
     return f"{_text(figure.value, figure.unit)} [{_text(low, figure.unit)}, {_text(high, figure.unit)}]{arrow}"
 

@@ -10,7 +10,14 @@ from heygen_hf.evaluation import Measurement, Provenance, VideoFeatures, load_vi
 from heygen_hf.evaluation.robustness import CLIP_CORRUPTIONS, SEVERITIES, corrupt_clip
 from heygen_hf.tasks.generation import sample_videos
 from heygen_hf.tasks.responsible_checks.document import Check, not_applicable
-from heygen_hf.tasks.responsible_checks.falls import distance_figure, fall_figure, features_of, unrelated_distance
+from heygen_hf.tasks.responsible_checks.falls import (
+    distance_figure,
+    fall_figure,
+    features_of,
+    note_on_falls,
+    over_all_comparisons,
+    unrelated_distance,
+)
 from heygen_hf.tasks.responsible_checks.judging import Judging, judging_of
 from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.responsible_checks.real_clips import ClipsOfRows, labelled_real_clips
@@ -20,7 +27,8 @@ from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
 
 _CONVENTION = (
     "figures of the generated frames of videos that go on from given frames, these corrupted (after Hendrycks and "
-    "Dietterich 2019) and as they are, with the same seeds; the fall over pairs of videos, bootstrapped"
+    "Dietterich 2019) and as they are, with the same seeds; the fall over pairs of videos, bootstrapped; "
+    "p by the sign test, over all falls by Holm's method"
 )
 _PREFIX = ("prefix", "random")
 
@@ -74,6 +82,7 @@ def check_given_corruption(videos: CheckedVideos, options: CheckOptions) -> Chec
             distance_figure(seen, moved, unrelated, provenance=_provenance(network, run, given, options), details=named)
         )
     what = "the first frame" if given == 1 else f"the first {given} frames"
+    figures = over_all_comparisons(figures)
     return Check(
         name="corruption",
         title=TITLE,
@@ -82,9 +91,10 @@ def check_given_corruption(videos: CheckedVideos, options: CheckOptions) -> Chec
         rows=severity_rows(figures),
         figures=figures,
         notes=[
+            *note_on_falls(figures),
             f"The model is given {what} of {len(clips)} held-out clips and no caption; what is judged are the frames "
             "that it makes. Feature distance: to the video of the clean input with the same seed; unrelated videos are "
-            f"{'–' if unrelated is None else format(unrelated, '.3g')} apart."
+            f"{'–' if unrelated is None else format(unrelated, '.3g')} apart.",
         ],
         subject={**videos.facts, "count": len(clips), "given_frames": given},
     )

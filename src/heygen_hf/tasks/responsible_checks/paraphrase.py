@@ -18,6 +18,8 @@ from heygen_hf.tasks.responsible_checks.falls import (
     fall_figure,
     fall_table,
     features_of,
+    note_on_falls,
+    over_all_comparisons,
     unrelated_distance,
     worst_fall,
 )
@@ -29,7 +31,7 @@ from heygen_hf.tasks.video_metrics.generating import WantedVideo
 TITLE = "Prompts in other words (same seeds, 95 % intervals)"
 _CONVENTION = (
     "figures of videos of paraphrased prompts beside those of the same prompts and seeds as they were; the fall over "
-    "pairs of videos, bootstrapped"
+    "pairs of videos, prompts resampled; p by the sign test or by sign flips, over all falls by Holm's method"
 )
 
 
@@ -76,6 +78,7 @@ def check_paraphrases(videos: CheckedVideos, options: CheckOptions) -> Check:
                 details=named,
                 is_share=is_judged,
                 unit="share" if is_judged else "cosine",
+                prompts=prompts,
             )
             for name, values in after.items()
             for is_judged in [name != "clip_score"]
@@ -85,6 +88,7 @@ def check_paraphrases(videos: CheckedVideos, options: CheckOptions) -> Check:
             distance_figure(seen[places], moved, unrelated, provenance=_provenance(network, options), details=named)
         )
         figures += found
+    figures = over_all_comparisons(figures)
     columns, rows = fall_table(figures, by="kind")
     return Check(
         name="paraphrase",
@@ -93,7 +97,7 @@ def check_paraphrases(videos: CheckedVideos, options: CheckOptions) -> Check:
         columns=columns,
         rows=rows,
         figures=figures,
-        notes=_notes(kinds, videos.prompts),
+        notes=[*note_on_falls(figures), *_notes(kinds, videos.prompts)],
         subject=videos.facts,
         details={"kinds": details},
     )
@@ -160,10 +164,7 @@ def _notes(kinds: Mapping[str, Sequence[str | None]], prompts: Sequence[str]) ->
         if place is not None:
             examples.append(f"{kind}: “{prompts[place]}” → “{said[place]}”")
     none = [kind for kind, said in kinds.items() if all(text is None for text in said)]
-    notes = [
-        "↓ is a fall that is more than chance: its interval over pairs of videos, which the file has, does not hold 0.",
-        "; ".join(examples) + ".",
-    ]
+    notes = ["; ".join(examples) + "."]
     if none:
         notes.append(f"No prompt can be said otherwise by {', '.join(none)}.")
     return notes
@@ -175,7 +176,8 @@ def _summary(figures: Sequence[Measurement]) -> str:
         low, high = worst.details["fall_interval"]
         return (
             f"The largest fall is by {worst.details['kind']}: {worst.name} from {worst.reference_value:.1%} to "
-            f"{worst.value:.1%}, by {worst.details['fall']:.1%} [{low:.1%}, {high:.1%}]."
+            f"{worst.value:.1%}, by {worst.details['fall']:.1%} [{low:.1%}, {high:.1%}], "
+            f"p {worst.details['p_value_over_all_comparisons']:.2g} over all falls."
         )
     if any(figure.unit == "share" for figure in figures):
         return "No accuracy falls by more than chance would make it."

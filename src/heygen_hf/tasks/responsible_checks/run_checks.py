@@ -1,6 +1,7 @@
 """What `heygen-hf evaluate --checks` does: look at the options → videos → each check → tables and file."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,23 +92,43 @@ def run_checks(
     )
     _check_options(options)
     file = Path(output) if output is not None else None
+    if file is not None:
+        _check_output(file)
     if RunFolder(Path(source)).model_config is not None:
         file = file or Path(source) / CHECKS_FILE
-        found = _check_supervised(Path(source), options)
+        made = _check_supervised(Path(source), options)
     else:
         place = find_source(source)
         if place.is_run:
             file = file or place.results.parent / CHECKS_FILE
-            found = _check_generator(place, options, file)
+            made = _check_generator(place, options, file)
         else:
-            found = _check_folder(place.path, options, file)
-    for check in found:
+            made = _check_folder(place.path, options, file)
+    found = []
+    for check in made:  # each is kept as soon as it is made: the next may take an hour, and be interrupted
+        found.append(check)
         check.print()
+        if file is not None:
+            write_checks(file, [check])
     if file is not None:
-        write_checks(file, found)
         print(f"the checks, with where each figure comes from: {file}")
         refresh_card(file.parent, file)
     return found
+
+
+def _check_output(file: Path) -> None:
+    """Before hours of work: whether a file can be written there. Nothing is left behind.
+
+    Raises:
+        ValueError: it is a folder, or the folder that it would be in is none or may not be written to.
+    """
+    if file.is_dir():
+        raise ValueError(f"--output {file} is a folder; give a file, such as {file / CHECKS_FILE}")
+    above = next(parent for parent in file.absolute().parents if parent.exists())
+    if not above.is_dir():
+        raise ValueError(f"--output {file}: {above} is no folder; give a file in another one")
+    if not os.access(above, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        raise ValueError(f"--output {file} may not be written; give a file in another folder")
 
 
 def _check_options(options: CheckOptions) -> None:
@@ -126,12 +147,13 @@ def _check_options(options: CheckOptions) -> None:
             raise ValueError(f"{option} {path} is no folder; give a folder of real videos")
 
 
-def _check_generator(source: Source, options: CheckOptions, file: Path) -> list[Check]:
+def _check_generator(source: Source, options: CheckOptions, file: Path) -> Iterator[Check]:
     recipe_file = RunFolder(source.path).recipe
     if recipe_file.is_file() and load_recipe(recipe_file).task == "audio_to_video":
-        return [_check_audio(source, name, options) for name in options.checks]
+        yield from (_check_audio(source, name, options) for name in options.checks)
+        return
     videos = videos_of_run(source, options)
-    return [_check_videos(name, videos, options, file) for name in options.checks]
+    yield from (_check_videos(name, videos, options, file) for name in options.checks)
 
 
 def _check_videos(name: str, videos: CheckedVideos, options: CheckOptions, file: Path | None) -> Check:
@@ -159,21 +181,19 @@ def _check_audio(source: Source, name: str, options: CheckOptions) -> Check:
     return not_applicable(name, titles[name], why, subject={"source": source.name})
 
 
-def _check_supervised(folder: Path, options: CheckOptions) -> list[Check]:
+def _check_supervised(folder: Path, options: CheckOptions) -> Iterator[Check]:
     run = open_supervised_run(folder)
-    found = []
     for name in options.checks:
         if name == "groups":
-            found.append(check_supervised_groups(run, options))
+            yield check_supervised_groups(run, options)
         elif name == "corruption":
-            found.append(check_input_corruption(run, options))
+            yield check_input_corruption(run, options)
         else:
             why = f"A run of {run.recipe.task} makes no videos of prompts."
-            found.append(not_applicable(name, name.capitalize(), why, subject=run.facts))
-    return found
+            yield not_applicable(name, name.capitalize(), why, subject=run.facts)
 
 
-def _check_folder(folder: Path, options: CheckOptions, file: Path | None) -> list[Check]:
+def _check_folder(folder: Path, options: CheckOptions, file: Path | None) -> Iterator[Check]:
     for name in ("paraphrase", "corruption"):
         if name in options.checks:
             raise ValueError(
@@ -187,4 +207,4 @@ def _check_folder(folder: Path, options: CheckOptions, file: Path | None) -> lis
         if value is not None:
             raise ValueError(f"{option} is of videos that a run makes, and {folder} holds videos; leave it out")
     videos = videos_of_folder(folder, options)
-    return [_check_videos(name, videos, options, file) for name in options.checks]
+    yield from (_check_videos(name, videos, options, file) for name in options.checks)

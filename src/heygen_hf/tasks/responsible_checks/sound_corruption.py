@@ -25,7 +25,14 @@ from heygen_hf.tasks.audio_to_video.task import AudioToVideo
 from heygen_hf.tasks.generation import load_pipeline, sample_videos
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.responsible_checks.document import Check
-from heygen_hf.tasks.responsible_checks.falls import distance_figure, fall_figure, features_of, unrelated_distance
+from heygen_hf.tasks.responsible_checks.falls import (
+    distance_figure,
+    fall_figure,
+    features_of,
+    note_on_falls,
+    over_all_comparisons,
+    unrelated_distance,
+)
 from heygen_hf.tasks.responsible_checks.options import CheckOptions
 from heygen_hf.tasks.responsible_checks.severity_table import COLUMNS, TITLE, severity_rows, severity_summary
 from heygen_hf.tasks.run_folder import RunFolder
@@ -33,7 +40,8 @@ from heygen_hf.tasks.video_metrics.generating import sampling_facts
 
 _CONVENTION = (
     "videos of held-out clips' sound and first frame, one of the two corrupted, with the same seeds; the mouth's "
-    "opening beside the loudness of the clean sound, Pearson's correlation, the mean over clips"
+    "opening beside the loudness of the clean sound, Pearson's correlation, the mean over clips; p by "
+    "flipping signs of clips' falls, over all falls by Holm's method"
 )
 _FOLLOWS = "mouth with its speech"
 
@@ -110,6 +118,7 @@ def check_sound_corruption(folder: Path, options: CheckOptions) -> Check:
             distance_figure(seen, features_of(made.float(), network), unrelated, provenance=provenance, details=named)
         )
     facts = sampling_facts(pipeline, precision=precision)
+    figures = over_all_comparisons(figures)
     return Check(
         name="corruption",
         title=TITLE,
@@ -118,9 +127,10 @@ def check_sound_corruption(folder: Path, options: CheckOptions) -> Check:
         rows=severity_rows(figures),
         figures=figures,
         notes=[
+            *note_on_falls(figures),
             f"Videos of {len(rows)} held-out clips, {len(heard)} of them with speech. Feature distance: to the video "
             "of the clean input with the same seed; unrelated videos are "
-            f"{'–' if unrelated is None else format(unrelated, '.3g')} apart."
+            f"{'–' if unrelated is None else format(unrelated, '.3g')} apart.",
         ],
         subject={"source": folder.resolve().name, "count": len(rows), "first_seed": first_seed, **facts},
     )

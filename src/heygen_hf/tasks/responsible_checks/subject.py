@@ -59,7 +59,7 @@ def videos_of_run(source: Source, options: CheckOptions) -> CheckedVideos:
     recipe = load_recipe(run.folder.recipe) if run.folder.recipe.is_file() else None
     own = list(recipe.data.label_columns) if recipe is not None else []
     labels = _labels_of_run(run, recipe, own, options)
-    files = run.make_videos(Path(options.videos_dir) if options.videos_dir else source.results / "generated")
+    files = run.make_videos(Path(options.videos_dir) if options.videos_dir else run.videos_folder(source.results))
     return CheckedVideos(
         clips=VideoFiles(files),
         prompts=run.prompts(),
