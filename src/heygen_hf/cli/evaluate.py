@@ -32,8 +32,10 @@ def evaluate(
         typer.Option(
             "--output",
             "--json",
-            help="Where the figures are written; by default RUN/metrics.json, or RUN/evaluation/overridden.json; with "
-            "--metrics RUN/evaluation/metrics_….json, and of a folder of videos nowhere.",
+            help="The file of the figures. By default RUN/metrics.json, with overrides RUN/evaluation/overridden.json; "
+            "with --metrics RUN/evaluation/metrics_….json; with --checkpoints RUN/evaluation/checkpoints_….json, the "
+            "plot beside it as .png; with --checks RUN/checks.json. Of a repository on the Hub RUN is "
+            "outputs/USER--NAME@COMMIT; of a folder of videos nothing is written.",
         ),
     ] = None,
     metrics: Annotated[
@@ -107,7 +109,9 @@ def evaluate(
     videos_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Where a run's videos are kept, and found the next time; by default RUN/evaluation/generated.",
+            help="Where a run's videos are kept, and found the next time: a new folder, or one of an earlier "
+            "evaluate. By default RUN/evaluation/generated; of another seed, or of the captions of --reference, "
+            "generated_… beside it.",
             rich_help_panel="With --metrics",
         ),
     ] = None,
@@ -115,7 +119,7 @@ def evaluate(
         bool,
         typer.Option(
             "--checkpoints",
-            help="Of each of the run's checkpoints, with a plot against the step; in RUN/evaluation/checkpoints_….",
+            help="Of each of the run's checkpoints, with a plot against the step.",
             rich_help_panel="With --metrics",
         ),
     ] = False,
@@ -149,6 +153,10 @@ def evaluate(
     }
     of_recipes = {"num_videos_per_prompt": num_videos_per_prompt, "limit": limit}
     of_checks = {"groups": groups and [groups], "paraphrases": paraphrases, "training_data": training_data}
+    if output is not None:
+        from heygen_hf.tasks.video_metrics.output_file import require_writable
+
+        require_writable(output)
     if checks is not None:
         # intervals say what few videos are worth, so no count is too few for a check
         others = {name: of_metrics.pop(name) for name in ("allow_too_few", "checkpoints")}

@@ -16,10 +16,10 @@ from heygen_hf.tasks.clip_data import default_cache_dir
 from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.run_folder import RunFolder, write_json
 from heygen_hf.tasks.video_metrics.curves import draw_checkpoints
-from heygen_hf.tasks.video_metrics.measure import facts_of, measuring_of
+from heygen_hf.tasks.video_metrics.measure import facts_of, file_of, measuring_of
 from heygen_hf.tasks.video_metrics.networks import metric_models, metric_names
+from heygen_hf.tasks.video_metrics.output_file import require_writable
 from heygen_hf.tasks.video_metrics.processes import first_process_first, first_process_only, joined_processes, together
-from heygen_hf.tasks.video_metrics.report import default_file
 from heygen_hf.tasks.video_metrics.run_videos import open_run
 from heygen_hf.tasks.video_metrics.source import Source, find_source
 from heygen_hf.training.checkpoints.files import checkpoint_problem
@@ -60,7 +60,7 @@ def measure_checkpoints(
     """Measure each checkpoint of a run as `measure_videos` measures its export: with the same captions and seeds.
 
     The averaged weights are taken where a checkpoint has them. The file is written after each checkpoint, and videos
-    are kept in `RUN/evaluation/checkpoints/checkpoint-N`, so that it goes on where it stopped.
+    are kept in `RUN/evaluation/checkpoints/checkpoint-N` (see `measure_videos`), so that it goes on where it stopped.
 
     Args:
         run: a run's folder.
@@ -71,6 +71,9 @@ def measure_checkpoints(
         ValueError: no run, or one without checkpoints; whatever `measure_videos` refuses.
     """
     names = metric_names(metrics)
+    file = Path("" if output is None else output)
+    if output is not None:
+        _check_output(file)
     with joined_processes(device):
         device = str(usable_device(device))
         found = first_process_first(lambda: find_source(run))
@@ -89,10 +92,10 @@ def measure_checkpoints(
             )
         )
         measure = measuring_of(opened, names, models, settings)
-        videos = found.results / "checkpoints" if videos_dir is None else Path(videos_dir)
-        count, first_seed = len(opened.wanted), opened.wanted[0].seed
-        file = default_file(found.results, names, num_videos=count, seed=first_seed, of="checkpoints")
-        file = file if output is None else Path(output)
+        videos = opened.videos_folder(found.results, "checkpoints") if videos_dir is None else Path(videos_dir)
+        if output is None:
+            file = file_of(opened, found, names, features, of="checkpoints")
+        require_writable(file)
 
         figures: dict[int, dict[str, Measurement]] = {}
         rows: list[dict[str, Any]] = []
@@ -110,6 +113,12 @@ def measure_checkpoints(
         plot = file.with_suffix(".png")
         first_process_only(lambda: draw_checkpoints(plot, figures))
     return MeasuredCheckpoints(figures, file, plot if plot.is_file() else None)
+
+
+def _check_output(file: Path) -> None:
+    require_writable(file)
+    if file.suffix == ".png":
+        raise ValueError(f"--output {file} is where the plot would lie; give it as {file.with_suffix('.json')}")
 
 
 def _checkpoints_of(source: Source, run: str | Path) -> dict[int, Path]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from heygen_hf.data.video import VideoWriter
 from heygen_hf.evaluation.registry.gathering import process_share
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.tasks.generation import sample_videos, to_uint8
-from heygen_hf.tasks.video_metrics.kept_videos import KeptVideos
-from heygen_hf.tasks.video_metrics.processes import together
+from heygen_hf.tasks.run_folder import no_empty_folder_left
+from heygen_hf.tasks.video_metrics.kept_videos import KeptVideos, refuse_files_of_others
+from heygen_hf.tasks.video_metrics.processes import first_process_only, together
 from heygen_hf.training import supports_bfloat16
+from heygen_hf.training.checkpoints.lock import only_writer
 
 Given = Callable[[Sequence[int]], dict[str, Any]]
 """Numbers of videos → the pipeline's further arguments, one value for each of them, such as `audio` and `image`."""
@@ -80,7 +83,48 @@ def make_videos(
     the one that was written with it. Of several processes each makes every so-manieth batch; batches begin at the same
     videos however many processes there are and wherever an earlier start stopped, so that videos are the same to the
     bit.
+
+    Raises:
+        ValueError: the folder holds files of others, or another evaluation makes videos in it.
     """
+    with _only_one_in(folder):
+        return _make_missing(pipeline, wanted, folder=folder, facts=facts, batch_size=batch_size, given=given)
+
+
+@contextmanager
+def _only_one_in(folder: Path) -> Iterator[None]:
+    """Keep another evaluation, which would take away what this one is writing, out of the folder.
+
+    Raises:
+        ValueError: one is in it.
+    """
+    with ExitStack() as held:
+
+        def enter() -> None:
+            refuse_files_of_others(folder)
+            held.enter_context(no_empty_folder_left(folder))
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(only_writer(folder))
+            except ValueError:
+                raise ValueError(
+                    f"another heygen-hf evaluate makes videos in {folder}: wait until it has ended, or give another "
+                    "--videos-dir"
+                ) from None
+
+        first_process_only(enter)
+        yield
+
+
+def _make_missing(
+    pipeline: VideoGenerationPipeline,
+    wanted: Sequence[WantedVideo],
+    *,
+    folder: Path,
+    facts: dict[str, Any],
+    batch_size: int,
+    given: Given | None,
+) -> list[Path]:
     rank, num_processes = process_share()
     kept = KeptVideos(folder, [_row(video, facts) for video in wanted])
     starts = range(0, len(wanted), batch_size)[rank::num_processes]

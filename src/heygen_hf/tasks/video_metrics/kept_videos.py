@@ -41,7 +41,7 @@ class KeptVideos:
     def __init__(self, folder: Path, wanted: Sequence[Row]) -> None:
         self.folder = folder
         self.wanted = [_plain(row) for row in wanted]
-        together(lambda: _refuse_files_of_others(folder))
+        together(lambda: refuse_files_of_others(folder))
         first_process_only(self._tidy)  # before anyone reads
         self._rows = together(lambda: _read_rows(folder / _ROWS))  # before anyone writes
         rank, _ = process_share()
@@ -99,7 +99,7 @@ class KeptVideos:
         _write_rows(self.folder / _ROWS, {name: rows[name] for name in sorted(names)} | beyond)
 
 
-def _refuse_files_of_others(folder: Path) -> None:
+def refuse_files_of_others(folder: Path) -> None:
     """Raise where a file would be replaced or removed that was not made here."""
     if not folder.is_dir():
         if folder.exists():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from heygen_hf.evaluation import Measurement, MeasuringSettings, MetricModels
 from heygen_hf.tasks.cards import refresh_card
@@ -12,6 +12,7 @@ from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.video_metrics.figures import check_counts, figures_of
 from heygen_hf.tasks.video_metrics.given_videos import measure_given
 from heygen_hf.tasks.video_metrics.networks import make_metrics, metric_models, metric_names
+from heygen_hf.tasks.video_metrics.output_file import require_writable
 from heygen_hf.tasks.video_metrics.processes import first_process_first, first_process_only, joined_processes
 from heygen_hf.tasks.video_metrics.report import default_file, print_figures, write_figures
 from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
@@ -54,7 +55,8 @@ def measure_videos(
 
     Of a model, videos are made with the exported (averaged) weights and the sampling saved with them, video i with seed
     + i, for captions of the held-out clips (a model that follows sound: for their sound, and first frame). They are
-    kept in `RUN/evaluation/generated`, and none is made twice. Started in several processes (`accelerate launch`),
+    kept in `RUN/evaluation/generated` (of another seed, or of captions of other clips, in a folder of their own beside
+    it), and none is made twice. Started in several processes (`accelerate launch`),
     each makes and measures its share, and the first one prints and writes.
 
     Args:
@@ -81,6 +83,8 @@ def measure_videos(
             of mixed sizes, lengths or rates. Nothing is written then but videos that were finished.
     """
     names = metric_names(metrics)
+    if output is not None:
+        require_writable(Path(output))
     of_model = {"seed": seed, "videos_dir": videos_dir, "batch_size": batch_size}
     with joined_processes(device):
         device = str(usable_device(device))
@@ -105,11 +109,10 @@ def measure_videos(
             )
         )
         measure = measuring_of(run, names, models, settings)  # so that nothing is made in vain
-        figures, paths = measure(_path(videos_dir) or found.results / "generated")
+        path = _path(output) or file_of(run, found, names, features)
+        require_writable(path)
+        figures, paths = measure(_path(videos_dir) or run.videos_folder(found.results))
         print_figures(figures)
-        path = _path(output) or default_file(
-            found.results, list(figures), num_videos=len(paths), seed=run.wanted[0].seed
-        )
         first_process_only(lambda: write_figures(path, figures, facts_of(run, found)))
         print(f"the figures, with where each comes from: {path}")
         first_process_only(lambda: refresh_card(found.path, path))
@@ -150,6 +153,25 @@ def measuring_of(run: RunToMeasure, names: Sequence[str], models: MetricModels, 
         return figures, files
 
     return measure
+
+
+def file_of(
+    run: RunToMeasure,
+    source: Source,
+    names: Sequence[str],
+    features: Sequence[str],
+    of: Literal["metrics", "checkpoints"] = "metrics",
+) -> Path:
+    """Where figures are written that are asked for nowhere else."""
+    return default_file(
+        source.results,
+        names,
+        num_videos=len(run.wanted),
+        seed=run.wanted[0].seed,
+        reference=run.reference,
+        features=features,
+        of=of,
+    )
 
 
 def _of_clips(what: str) -> str:

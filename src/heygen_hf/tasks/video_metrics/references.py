@@ -40,6 +40,14 @@ class RealClips:
         texts = [self.clips.texts[row] for row in self.rows]
         return texts if any(text.strip() for text in texts) else []
 
+    @property
+    def short_hash(self) -> str:
+        """Of their contents, their captions and their order."""
+        digest = hashlib.blake2b(digest_size=4)
+        for row in self.rows:
+            digest.update(self.clips.contents[row] + self.clips.texts[row].encode(errors="replace") + b"\0")
+        return digest.hexdigest()
+
     def frame_rates(self, processor: VideoProcessor) -> list[float]:
         """Of the clips as the processor takes their frames, each once."""
         stride = processor.temporal_stride if processor.target_fps is None else 1

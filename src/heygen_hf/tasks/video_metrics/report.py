@@ -58,15 +58,26 @@ def default_file(
     *,
     num_videos: int,
     seed: int,
+    reference: str | None = None,
+    features: Sequence[str] = (),
     of: Literal["metrics", "checkpoints"] = "metrics",
 ) -> Path:
-    """`metrics_<names>_<videos>_videos_seed_<seed>.json`: figures of another kind do not overwrite these."""
+    """`metrics_<names>_<videos>_videos_seed_<seed>.json`: figures of another kind do not overwrite these.
+
+    Args:
+        reference: the hash of other real clips than the run's own.
+        features: of the networks that were asked for; of both the name has a hash at its end.
+    """
     names = "-".join(sorted(metrics))
     if len(names) > _LONGEST_NAME:
         all_of_them = set(metrics) == set(METRICS)
-        digest = hashlib.blake2b(names.encode(), digest_size=4).hexdigest()
-        names = "all" if all_of_them else f"{len(metrics)}-{digest}"
-    return folder / f"{of}_{names}_{num_videos}_videos_seed_{seed}.json"
+        names = "all" if all_of_them else f"{len(metrics)}-{_short_hash(names)}"
+    asked = "" if reference is None and not features else "_" + _short_hash(repr([reference, sorted(features)]))
+    return folder / f"{of}_{names}_{num_videos}_videos_seed_{seed}{asked}.json"
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=4).hexdigest()
 
 
 def write_figures(path: Path, figures: Mapping[str, Measurement], facts: Mapping[str, Any]) -> None:

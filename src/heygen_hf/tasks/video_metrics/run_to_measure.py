@@ -30,6 +30,9 @@ class RunToMeasure:
             clip; the same as `real` then.
         paired: whether `real` has the clip of each video's caption, or sound, at its place.
         prompts_from: where the captions are from, in words.
+        reference: the hash of the real clips where others than the run's own were asked for.
+        set_name: says which videos these are; empty for those that are made where nothing is asked for, so that
+            videos of other seeds or captions do not take their place.
     """
 
     folder: RunFolder
@@ -41,6 +44,8 @@ class RunToMeasure:
     prompts_from: str
     precision: str
     batch_size: int
+    reference: str | None = None
+    set_name: str = ""
 
     @property
     def processor(self) -> VideoProcessor:
@@ -49,6 +54,10 @@ class RunToMeasure:
     @property
     def num_references(self) -> int:
         return 0 if self.real is None else min(len(self.real), max(MAX_REFERENCES, len(self.wanted)))
+
+    def videos_folder(self, results: Path, name: str = "generated") -> Path:
+        """Where the videos are kept unless another place is asked for."""
+        return results / "_".join(part for part in (name, self.set_name) if part)
 
     def make_videos(self, folder: Path) -> list[Path]:
         """Those that are not there yet are made."""
@@ -95,7 +104,9 @@ class RunToMeasure:
         }
 
     def reference_facts(self) -> dict[str, Any] | None:
-        if self.real is None:
+        """Which real clips the videos are compared with, and how these were taken."""
+        references = self.references()
+        if self.real is None or references is None:
             return None
         pairs = "caption" if self.heard is None else self.heard.paired_by
         taken = frames_as_taken(self.processor)
@@ -104,6 +115,7 @@ class RunToMeasure:
         return {
             "source": self.real.name,
             "count": self.num_references,
+            "hash": references.content_hash,
             "frame_rates": self.real.frame_rates(self.processor),
             "processor": taken,
             "pairs": f"the clip of each video's {pairs}" if self.paired else None,

@@ -50,7 +50,11 @@ def open_run(
         warn_of_rates(real, processor_of(pipeline), frame_rate=pipeline.config.frame_rate)
     paired = heard is not None or (real is not None and bool(captions) and captions == real.captions)
     _check_kinds(kinds, path, pipeline, paired=paired)
-    first_seed = seed if seed is not None else getattr(getattr(recipe, "evaluation", None), "seed", 0)
+    own_seed = getattr(getattr(recipe, "evaluation", None), "seed", 0)
+    first_seed = own_seed if seed is None else seed
+    other_clips = None if reference is None or real is None else real.short_hash
+    set_name = [] if first_seed == own_seed else [f"seed_{first_seed}"]
+    set_name += [f"of_{other_clips}"] if other_clips is not None and paired else []
     wanted = [
         WantedVideo(
             captions[i % len(captions)] if captions else None,
@@ -70,6 +74,8 @@ def open_run(
         prompts_from=prompts_from,
         precision=(recipe.training.get("precision", "auto") if recipe is not None else "auto"),
         batch_size=batch_size or getattr(generation, "batch_size", None) or 16,
+        reference=other_clips,
+        set_name="_".join(set_name),
     )
 
 
