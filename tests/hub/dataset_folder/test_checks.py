@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from heygen_hf.hub.dataset_folder import check_dataset_folder
@@ -109,18 +110,21 @@ def test_files_that_belong_to_no_data_set(written, name: str) -> None:
     assert name in problems(written)["kinds of files"]
 
 
-def test_a_clip_that_tells_where_it_was_recorded(collection: Path, write) -> None:
+def _with_tags(path: Path, tags: dict[str, str]) -> None:
     import av
 
-    path = collection / "train" / "0.mp4"
     with av.open(str(path)) as given, av.open(str(path.with_suffix(".new.mp4")), "w") as made:
-        made.metadata["location"] = "+48.1372+011.5756/"
+        made.metadata.update(tags)
         stream = made.add_stream_from_template(given.streams.video[0])
         for packet in given.demux(video=0):
             if packet.dts is not None:
                 packet.stream = stream
                 made.mux(packet)
     path.with_suffix(".new.mp4").rename(path)
+
+
+def test_a_clip_that_tells_where_it_was_recorded(collection: Path, write) -> None:
+    _with_tags(collection / "train" / "0.mp4", {"location": "+48.1372+011.5756/"})
     found = write(collection)
     assert "'0.mp4' first: take the tags away" in problems(found)["places of recording"]
     assert problems(found, keep_places=True) == {}
@@ -140,3 +144,29 @@ def test_a_card_that_shows_what_is_not_there(written) -> None:
     path = written.path / "README.md"
     path.write_text(path.read_text() + "\n![frames](frames.png)\n")
     assert problems(written)["card"] == "it shows frames.png, which is not in the folder"
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("comment", "/home/someone/raw/take 3.mov"), ("title", "/data/raw/take.mov"), ("comment", f"token {SECRET}")],
+)
+def test_a_clip_whose_tags_tell_of_a_machine(collection: Path, write, tag: str, value: str) -> None:
+    _with_tags(collection / "train" / "0.mp4", {tag: value, "artist": "Someone / somebody else"})
+    found = problems(write(collection), keep_places=True)
+    assert found.keys() == {"tags of clips"}
+    assert f"1 clips have tags that name a place, a user or a secret of a machine, '{tag}' of '0.mp4'" in str(found)
+    assert value not in str(found)
+
+
+def test_a_sound_whose_tags_tell_of_a_machine(collection: Path, write, rows) -> None:
+    import av
+
+    with av.open(str(collection / "train" / "0.wav"), "w") as made:
+        made.metadata["comment"] = "/home/someone/raw/take.wav"
+        stream = made.add_stream("pcm_s16le", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.int16), format="s16", layout="mono")
+        frame.sample_rate = 16_000
+        made.mux(stream.encode(frame))
+        made.mux(stream.encode())
+    rows(collection / "train", [{"file_name": "0.mp4", "audio_file_name": "0.wav", "text": "a clip"}])
+    assert "'comment' of '0.mp4'" in problems(write(collection))["tags of clips"]

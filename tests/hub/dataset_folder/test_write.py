@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from heygen_hf.data import load_video_dataset
+from heygen_hf.hub.dataset_folder import read_splits
 from heygen_hf.hub.dataset_folder.names import repository_names
+from heygen_hf.hub.dataset_folder.splits import _without_place
 
 
 def lines(folder: Path) -> list[dict]:
@@ -195,3 +197,32 @@ def test_folders_that_cannot_be_published(tmp_path: Path, collection: Path, writ
     (tmp_path / "repository" / "mine").touch()
     with pytest.raises(ValueError, match="holds other files"):
         write(collection)
+
+
+def test_captions_of_a_csv_may_have_lines_of_unicode(tmp_path: Path, clip, write) -> None:
+    folder = tmp_path / "clips"
+    said = ["a\u2028b", "c\u0085d", "e\x0bf\x0cg", "two\nlines"]
+    for number in range(4):
+        clip(folder / f"{number}.mp4", seed=number)
+    table = "".join(f'{number}.mp4,"{text}"\n' for number, text in enumerate(said))
+    (folder / "metadata.csv").write_text(f"file_name,text\n{table}", encoding="utf-8", newline="")
+    rows = (write(folder).path / "train" / "metadata.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+    assert [json.loads(row)["text"] for row in rows] == said
+
+
+def test_notes_keep_words_that_are_the_folders_name(
+    tmp_path: Path, clip, write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "which"
+    for number in range(2):
+        clip(folder / f"{number}.mp4", seed=number)
+    (folder / "metadata.csv").write_text("file_name,text\n0.mp4,a\n1.mp4,b\n")
+    (folder / "metadata.jsonl").write_text('{"file_name": "0.mp4", "text": ""}\n')
+    monkeypatch.chdir(tmp_path)
+    (by_name,) = read_splits(Path("which"))
+    (by_path,) = read_splits(folder)
+    assert by_name.notes == by_path.notes
+    assert "the folder has metadata.csv too, which is not read: metadata.jsonl is" in by_name.notes
+    assert str(tmp_path) not in str(by_name.notes)
+    assert "the foldered" not in _without_place(f"{folder}ed/x, {folder}/1.mp4 and {folder}", folder)
+    assert _without_place(f"{folder}/1.mp4 and {folder}", folder) == "1.mp4 and the folder"

@@ -46,6 +46,7 @@ def check_dataset_folder(
         Check("number of files", _number_problem(manifest, max_entries_per_folder, max_files)),
         Check("kinds of files", _kind_problem(written.path, manifest)),
         Check("places of recording", None if keep_places else _place_problem(written)),
+        Check("tags of clips", _tag_problem(written)),
         Check("nothing of this machine", _privacy_problem(written.path, manifest)),
         Check("card", _card_problem(written)),
     ]
@@ -149,6 +150,18 @@ def _place_problem(written: WrittenDataset) -> str | None:
     return (
         f"{len(found)} clips say where on Earth they were recorded, {found[0]!r} first: take the tags away (ffmpeg -i "
         "IN -map_metadata -1 -c copy OUT), or publish them with --keep-places"
+    )
+
+
+def _tag_problem(written: WrittenDataset) -> str | None:
+    """The tag is named and its value is not: it may be a secret."""
+    told = [(path.name, facts.telling_tag) for split in written.splits for path, facts in split.facts.items()]
+    found = [each for each in told if each[1] is not None]
+    if not found:
+        return None
+    return (
+        f"{len(found)} clips have tags that name a place, a user or a secret of a machine, {found[0][1]!r} of "
+        f"{found[0][0]!r} first: take the tags away (ffmpeg -i IN -map_metadata -1 -c copy OUT)"
     )
 
 

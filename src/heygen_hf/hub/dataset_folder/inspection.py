@@ -1,14 +1,17 @@
 """Every clip decoded from its first frame to its last, its sound too."""
 
 import hashlib
+import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from heygen_hf.data.parallel import map_in_workers
 from heygen_hf.data.video import BadVideoError
+from heygen_hf.hub.dataset_folder.privacy import tells_of_machine
 
 _PLACE = re.compile(r"(?i)location|gps|iso6709")
 
@@ -22,6 +25,7 @@ class ClipFacts:
         sound_sha256: of the file with its sound, where it has one.
         has_sound: a track in the file, or a file beside it.
         tells_place: its tags say where on Earth it was recorded, as telephones write them.
+        telling_tag: the name of a tag that names a place, a user or a secret of a machine.
     """
 
     sha256: str
@@ -35,6 +39,7 @@ class ClipFacts:
     has_sound: bool
     sound_sha256: str | None = None
     tells_place: bool = False
+    telling_tag: str | None = None
 
 
 Files = tuple[Path | None, Path | None]
@@ -70,11 +75,15 @@ def inspect_clip(files: Files) -> ClipFacts | str:
         if sound is None:
             return facts
         try:
-            _decode_sound_file(sound)
+            sound_tags = _decode_sound_file(sound)
         except BadVideoError as error:
             return f"its sound {sound.name}: {error}"
         num_bytes = facts.num_bytes + sound.stat().st_size
         changed = {"num_bytes": num_bytes, "has_sound": True, "sound_sha256": _hash(sound)}
+        changed |= {
+            "tells_place": facts.tells_place or _tells_place(sound_tags),
+            "telling_tag": facts.telling_tag or _telling_tag(sound_tags),
+        }
         return ClipFacts(**{**facts.__dict__, **changed})
     except OSError as error:  # with the path in its text
         return f"cannot be read ({error.strerror or type(error).__name__})"
@@ -94,7 +103,7 @@ def _decode(path: Path) -> ClipFacts:
             for frame in packet.decode():
                 num_frames += 1
                 sizes.add((frame.width, frame.height))
-        tags = [*container.metadata, *(name for one in container.streams for name in one.metadata)]
+        tags = _tags(container)
     if not num_frames:
         raise BadVideoError("its video stream has no frames")
     if len(sizes) > 1:
@@ -111,8 +120,27 @@ def _decode(path: Path) -> ClipFacts:
         duration_seconds=about.duration_seconds,
         codec=about.codec,
         has_sound=about.has_audio,
-        tells_place=any(_PLACE.search(tag) for tag in tags),
+        tells_place=_tells_place(tags),
+        telling_tag=_telling_tag(tags),
     )
+
+
+def _tags(container: Any) -> list[tuple[str, str]]:
+    held: list[Mapping[str, str]] = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return [(str(name), str(value)) for tags in held for name, value in tags.items()]
+
+
+def _tells_place(tags: Sequence[tuple[str, str]]) -> bool:
+    return any(_PLACE.search(name) for name, _ in tags)
+
+
+def _telling_tag(tags: Sequence[tuple[str, str]]) -> str | None:
+    """As JSON a value that is nothing but a path is seen, too."""
+    return next((name for name, value in tags if any(map(_tells, (value, json.dumps(value))))), None)
+
+
+def _tells(text: str) -> bool:
+    return tells_of_machine(text, is_data=True)
 
 
 def _decode_track(path: Path) -> None:
@@ -126,7 +154,8 @@ def _decode_track(path: Path) -> None:
             packet.decode()
 
 
-def _decode_sound_file(path: Path) -> None:
+def _decode_sound_file(path: Path) -> list[tuple[str, str]]:
+    """Its tags."""
     import av
 
     if not path.is_file():
@@ -137,6 +166,7 @@ def _decode_sound_file(path: Path) -> None:
                 raise BadVideoError("it has no sound")
             for packet in container.demux(container.streams.audio[0]):
                 packet.decode()
+            return _tags(container)
     except (av.error.FFmpegError, OSError) as error:
         raise BadVideoError(f"not a readable recording, or truncated ({error.strerror or error})") from None
 

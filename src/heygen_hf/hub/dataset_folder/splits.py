@@ -1,9 +1,11 @@
 """The rows of a folder of captioned clips, split by split, with everything that its metadata says."""
 
 import csv
+import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,10 +86,11 @@ def read_splits(source: Path, *, caption_column: str = "text", leave_out: Sequen
 
 def _read(name: str, folder: Path, caption_column: str, leave_out: Sequence[str]) -> Split:
     metadata = find_metadata(folder)
+    whole = Path(os.path.abspath(folder))  # so that notes name it in a way that is nothing else
     if metadata is None:
         files = list_files(folder, without=folder_splits(folder))
         labels = ("label",) if find_captions(files).labels is not None else ()
-        opened = open_folder(folder, ColumnChoice(label_columns=labels))
+        opened = open_folder(whole, ColumnChoice(label_columns=labels))
         columns = {column: opened.columns[column].to_pylist() for column in ("text", *labels)}
         values: list[dict[str, Any]] = [
             dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
@@ -100,7 +103,7 @@ def _read(name: str, folder: Path, caption_column: str, leave_out: Sequence[str]
                 f"{metadata} has no column {caption_column!r}; it has {', '.join(sorted(available))}: name the "
                 "captions' one with --caption-column."
             )
-        opened = open_folder(folder, ColumnChoice(caption_column=caption_column))
+        opened = open_folder(whole, ColumnChoice(caption_column=caption_column))
         for row, text in zip(values, opened.columns["text"].to_pylist(), strict=True):
             row[caption_column] = text
     sounds = opened.columns["audio"].to_pylist() if "audio" in opened.columns else [None] * len(values)
@@ -114,14 +117,15 @@ def _read(name: str, folder: Path, caption_column: str, leave_out: Sequence[str]
         )
         for row_name, video, sound, row in zip(names, opened.columns["video"].to_pylist(), sounds, values, strict=True)
     ]
-    # Notes name the folder as it was given, which is nothing to publish.
-    places = (f"{folder}/", f"{os.path.realpath(folder)}/", str(folder), os.path.realpath(folder))
-    notes = []
-    for note in opened.notes:
-        for place in places:
-            note = note.replace(place, "" if place.endswith("/") else "the folder")
-        notes.append(note)
-    return Split(name, folder, rows, notes)
+    return Split(name, folder, rows, [_without_place(note, whole) for note in opened.notes])
+
+
+def _without_place(note: str, folder: Path) -> str:
+    """Where the folder lies is nothing to publish; words that are its name stay."""
+    for place in dict.fromkeys((str(folder), os.path.realpath(folder))):
+        whole_path = rf"(?<![\w./~-]){re.escape(place)}(?:(?P<inside>/)|(?![\w-]))"
+        note = re.sub(whole_path, lambda found: "" if found["inside"] else "the folder", note)
+    return note
 
 
 def _path(media: dict[str, Any] | None) -> Path | None:
@@ -139,7 +143,7 @@ def _metadata_rows(path: Path) -> Iterator[dict[str, Any]]:
         return
     text = path.read_bytes().decode("utf-8-sig", "replace")
     if path.suffix == ".csv":
-        lines = csv.reader(text.splitlines(keepends=True))
+        lines = csv.reader(io.StringIO(text, newline=""))  # lines end where CSV says, not at U+2028
         header = next(lines, [])
         for fields in lines:
             if fields:
