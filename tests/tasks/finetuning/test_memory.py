@@ -1,5 +1,7 @@
 """The memory of a step is counted from shapes alone, and is what autograd keeps of a real one."""
 
+import shutil
+
 import pytest
 import torch
 from peft import LoraConfig
@@ -16,6 +18,7 @@ from heygen_hf.tasks.finetuning.memory.needs import (
     kept_activations,
     meta_conditions,
 )
+from heygen_hf.tasks.recipe_planner import plan_recipe
 
 
 def _counted(name: str, device: str) -> KeptActivations:
@@ -70,3 +73,27 @@ def test_plan_says_what_each_way_to_train_needs(tiny_pipeline_folder, tmp_path):
     assert "computed and not measured: 1 clips of 9x32x32" in " ".join(result.output.split())
     for words in ("adapter", "nf4", "full", "8 GiB"):
         assert words in result.output
+
+
+def test_plan_without_a_step_reads_no_weights(tiny_pipeline_folder, tmp_path):
+    clips = render_moving_digits(tmp_path / "clips", num_train=4, num_validation=2, num_test=2, num_frames=9)
+    base = tmp_path / "base"
+    shutil.copytree(tiny_pipeline_folder("wan"), base)
+    for weights in base.rglob("*.safetensors"):
+        weights.unlink()
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"task: finetuning\nmodel: {{pretrained: {base}}}\npeft: {{r: 2}}\n"
+        f"data: {{train: {clips}, cache_dir: {tmp_path / 'cache'}}}\n"
+        "processor: {num_frames: 9, height: 32, width: 32}\n"
+        "training: {max_steps: 2, per_device_train_batch_size: 2, gradient_accumulation_steps: 2}\n"
+    )
+    found = plan_recipe(recipe, measure=False)
+    assert found["batches"] | {"epochs": None} == {
+        "batches_per_rank": 2,
+        "steps_per_epoch": 1,
+        "samples_per_step": 4,
+        "max_steps": 2,
+        "epochs": None,
+    }
+    assert found["memory"]["needs"]

@@ -151,3 +151,12 @@ def test_blocks_that_wait_on_the_cpu_change_nothing(train):
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     reference = load_file(plain / "reference.safetensors")["frames"]
     assert torch.equal(load_file(waiting / "reference.safetensors")["frames"], reference)
+
+
+def test_blocks_may_wait_while_a_second_adapter_keeps_clear_of_the_first(train):
+    first = train("wan", "lora")
+    more = ("peft.orthogonal=true", "training.offload_blocks=true", "training.max_steps=2", "training.eval_steps=2")
+    run = train("wan", "lora", f"peft.previous=[{first}]", *more, name="wan_second_offloaded")
+    assert len(load_file(run / "pytorch_lora_weights.safetensors")) == len(
+        load_file(first / "pytorch_lora_weights.safetensors")
+    )

@@ -7,6 +7,8 @@ from tiny_pipelines import tiny_pipeline
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from heygen_hf.models.pretrained_generators import family_of
+from heygen_hf.tasks.finetuning.memory.needs import meta_conditions
 from heygen_hf.training.optimization.block_offloading import BlockOffloading
 
 INPUTS = {
@@ -53,6 +55,27 @@ def test_gradients_are_those_of_a_model_that_is_there():
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     # and once more, as training does
     assert all(torch.equal(value, theirs[name]) for name, value in _gradients(offloaded).items())
+
+
+@pytest.mark.parametrize("family", ["cogvideox", "hunyuan_video", "ltx", "mochi"])
+def test_every_familys_blocks_may_wait(family):
+    pipeline = tiny_pipeline(family)
+    transformer = pipeline.transformer.requires_grad_(False)
+    generator = family_of(type(pipeline).__name__)(pipeline)
+    transformer.add_adapter(LoraConfig(r=2, target_modules=list(generator.lora_targets)))
+    transformer.enable_gradient_checkpointing(
+        lambda block, *args: checkpoint(block.__call__, *args, use_reentrant=False)
+    )
+    noisy = torch.randn(1, 2, generator.latent_channels, 4, 4)
+    conditions = {name: value.float() for name, value in meta_conditions(generator, noisy).items()}
+    found = []
+    for _ in range(2):  # as it is, then with blocks that wait
+        transformer.zero_grad()
+        generator.denoise(transformer, noisy, torch.tensor([0.5]), conditions).square().mean().backward()
+        found.append([weight.grad.clone() for weight in transformer.parameters() if weight.requires_grad])
+        if len(found) == 1:
+            BlockOffloading(transformer)
+    assert all(torch.equal(before, after) for before, after in zip(*found, strict=True))
 
 
 def test_no_more_than_one_block_is_there_at_a_time():

@@ -9,7 +9,9 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.data.buckets import Bucket
+from heygen_hf.data.loading import ClipLoader
 from heygen_hf.hub import write_sample_strips
+from heygen_hf.layers.patches import patch_grid
 from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedVideoGenerator
 from heygen_hf.pipelines.pretrained_generator import PretrainedGeneratorPipeline, SamplingDefaults
 from heygen_hf.processing import VideoProcessor
@@ -19,7 +21,7 @@ from heygen_hf.tasks.finetuning.adapter.comfyui import check_comfyui
 from heygen_hf.tasks.finetuning.adapter.earlier import OrthogonalToEarlier, join_adapters
 from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER
 from heygen_hf.tasks.finetuning.base.identity import check_publishable
-from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family, load_tokenizer_of
 from heygen_hf.tasks.finetuning.callbacks import EvaluateAtTheEnd, KeepOrthogonal
 from heygen_hf.tasks.finetuning.card import write_finetuning_card
 from heygen_hf.tasks.finetuning.clips.beside import build_source_losses, check_clips_beside, with_clips_beside
@@ -32,6 +34,7 @@ from heygen_hf.tasks.finetuning.clips.control import (
     write_controls,
 )
 from heygen_hf.tasks.finetuning.clips.encoders import FamilyEncoders, family_encoders
+from heygen_hf.tasks.finetuning.clips.first_frames import first_frame_samples
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
 from heygen_hf.tasks.finetuning.measuring import measure_validation
 from heygen_hf.tasks.finetuning.memory.plan import plan_memory
@@ -39,7 +42,7 @@ from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, d
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
-from heygen_hf.tasks.text_to_video.bare import BareVideoTraining
+from heygen_hf.tasks.text_to_video.bare import BareVideoTraining, samples_per_step
 from heygen_hf.tasks.text_to_video.cache import cache as cache_video
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, latent_geometry
 from heygen_hf.tasks.text_to_video.model import check_cacheable
@@ -47,6 +50,7 @@ from heygen_hf.tasks.text_to_video.parts import Samples, TextToVideo
 from heygen_hf.tasks.text_to_video.plan import plan as plan_video
 from heygen_hf.tasks.text_to_video.story import run as run_video
 from heygen_hf.training import FinetuningTrainingArguments
+from heygen_hf.training.loaders import build_loader
 from heygen_hf.training.optimization.block_offloading import BlockOffloading
 
 
@@ -115,7 +119,29 @@ class Finetuning(TextToVideo):
         return measure_validation(folder, num_clips=len(judged))
 
     def build_tokenizer(self, data: PreparedData) -> PreTrainedTokenizerBase | None:  # noqa: ARG002 - the pipeline's
-        return self.family.pipeline.tokenizer
+        return load_tokenizer_of(self.base)
+
+    def loader_without_model(
+        self, data: PreparedData, arguments: Any, *, processor: VideoProcessor
+    ) -> ClipLoader | None:
+        patch_size = described_family(self.base).patch_size
+
+        def count_tokens(*size: int) -> int:
+            latents = self.geometry.latent_bucket(Bucket(*size))
+            frames, rows, columns = patch_grid(latents.num_frames, latents.height, latents.width, patch_size)
+            return frames * rows * columns
+
+        return build_loader(
+            data.training_set(at_least=samples_per_step(arguments)),
+            args=arguments,
+            batch_size=arguments.per_device_train_batch_size,
+            collate=VideoTextCollator(processor),
+            process_index=0,
+            num_processes=arguments.world_size,
+            for_training=True,
+            count_tokens=count_tokens,
+            tokens_per_batch=arguments.tokens_per_batch,
+        )
 
     def prepare(self, *, processor: VideoProcessor, is_main: bool) -> PreparedData:
         section = self.recipe.data
@@ -175,19 +201,14 @@ class Finetuning(TextToVideo):
 
     def samples(self, data: PreparedData, *, processor: VideoProcessor) -> Samples:
         found = super().samples(data, processor=processor)
+        asked = self.recipe.generation.sample_prompts is not None
         if self.family.takes_control:
-            asked = self.recipe.generation.sample_prompts is not None
             return control_samples(
                 found, data.test, processor=processor, kind=self.recipe.data.control, keeps_prompts=asked
             )
-        if not self.family.takes_first_frame:
-            return found
-        clips = data.test
-        rows = [i * len(clips) // len(found.texts) for i in range(len(found.texts))]
-        images = [item["frames"][0].float() / 255 for item in clips.fetch(rows, epoch=0)]
-        texts = [clips.texts[row] for row in rows]
-        usage = f"--prompt {texts[0]!r} --image face.png"
-        return Samples(texts, texts, usage=usage, given={"image": _stacked(images)})
+        if self.family.takes_first_frame:
+            return first_frame_samples(found, data.test, processor=processor, keeps_prompts=asked)
+        return found
 
     def before_training(self, pipeline: Any, *, samples: Samples, folder: RunFolder) -> None:
         """What the base makes of the sample prompts, to be set beside what it makes afterwards."""
@@ -200,7 +221,8 @@ class Finetuning(TextToVideo):
         assert samples.prompts is not None
         if self.offloading is not None:
             self.offloading.remove()
-            pipeline.transformer.to("cpu")  # what was trained beside what waited there
+            if self.recipe.peft is not None and self.recipe.peft.merge:
+                pipeline.transformer.to("cpu")  # what was trained beside what waited there
         if self.recipe.peft is not None and self.recipe.peft.previous:
             join_adapters(pipeline.transformer, ADAPTER)
         export_finetuned(
@@ -233,12 +255,6 @@ class Finetuning(TextToVideo):
 
     def write_card(self, folder: RunFolder) -> None:
         write_finetuning_card(folder, self.recipe, base=self.base)
-
-
-def _stacked(images: Sequence[Any]) -> Any:
-    import torch
-
-    return torch.stack(list(images))
 
 
 def run(recipe: Recipe, *, resume: str | None, overwrite: bool, command: Sequence[str] | None) -> TrainedRun:

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from heygen_hf.data import VideoTextCollator
+from heygen_hf.data.loading import ClipLoader
 from heygen_hf.models.video_transformer import VideoTransformerForVideoGeneration
 from heygen_hf.pipelines import VideoGenerationPipeline, build_scheduler
 from heygen_hf.processing import VideoProcessor
@@ -111,6 +112,16 @@ class TextToVideo:
         """Of training and validation batches."""
         max_length = None if tokenizer is None else tokenizer.model_max_length
         return EncodedCaptions(VideoTextCollator(processor, tokenizer, max_length=max_length))
+
+    def loader_without_model(
+        self,
+        data: PreparedData,  # noqa: ARG002 - for other tasks
+        arguments: VideoGenerationTrainingArguments,  # noqa: ARG002
+        *,
+        processor: VideoProcessor,  # noqa: ARG002
+    ) -> ClipLoader | None:
+        """Training batches for `plan`, where they can be counted without loading a model; else None."""
+        return None
 
     def components(self) -> dict[str, Any]:
         """Of the pipeline, beyond those of captions and latents."""

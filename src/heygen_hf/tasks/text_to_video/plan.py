@@ -44,10 +44,16 @@ def plan(recipe: Recipe, *, measure: bool = True, task: type[TextToVideo] = Text
     clips = _clip_plans(data, tokenizer)
 
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = _trainer(parts, data, processor, tokenizer, scratch=Path(scratch))
-        loader = trainer.get_train_dataloader()
-        cost = measure_steps(trainer) if measure else None
-    steps_per_epoch = math.ceil(len(loader) / trainer.args.gradient_accumulation_steps)
+        arguments = parts.build_arguments(RunFolder(Path(scratch)))
+        loader = None if measure else parts.loader_without_model(data, arguments, processor=processor)
+        cost = None
+        if loader is None:
+            trainer = _trainer(parts, data, processor, tokenizer, scratch=Path(scratch))
+            loader = trainer.get_train_dataloader()
+            cost = measure_steps(trainer) if measure else None
+    accumulation = arguments.gradient_accumulation_steps
+    samples_per_step = loader.batches.largest_batch_size * accumulation * arguments.world_size
+    steps_per_epoch = math.ceil(len(loader) / accumulation)
     max_steps = recipe.training.get("max_steps", -1)
     max_steps = max_steps if max_steps > 0 else None
     return {
@@ -58,7 +64,7 @@ def plan(recipe: Recipe, *, measure: bool = True, task: type[TextToVideo] = Text
         "batches": {
             "batches_per_rank": len(loader),
             "steps_per_epoch": steps_per_epoch,
-            "samples_per_step": trainer.global_batch_size,
+            "samples_per_step": samples_per_step,
             "max_steps": max_steps,
             "epochs": None if max_steps is None else round(max_steps / steps_per_epoch, 2),
         },

@@ -14,20 +14,21 @@ class BlockOffloading:
     device holds one block at a time. What is trained stays on the device.
 
     Args:
-        model: with lists of blocks; on the CPU, or its weights are brought there. The frozen weights of its blocks are
-            empty until they are called.
+        model: holds lists of blocks itself; on the CPU, or its weights are brought there. The frozen weights of its
+            blocks are empty until they are called.
 
     Raises:
         ValueError: it has no frozen weights in blocks.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-        self._blocks = _outermost(lists)
+        # Lists further inside (of a text refiner, say) are not recomputed block by block.
+        self._blocks = [block for part in model.children() if isinstance(part, nn.ModuleList) for block in part]
         self._waiting: dict[nn.Parameter, torch.Tensor] = {}
         for block in self._blocks:
-            for weight in block.parameters():
-                if not weight.requires_grad and weight.numel():
+            for name, weight in block.named_parameters():
+                # An adapter's weights are small, and earlier ones are read between steps.
+                if not weight.requires_grad and weight.numel() and "lora_" not in name:
                     self._waiting[weight] = _pinned(weight.data)
         if not self._waiting:
             raise ValueError(
@@ -92,12 +93,6 @@ class BlockOffloading:
         for weight in block.parameters():
             if weight in self._waiting:
                 _set_aside(weight)
-
-
-def _outermost(lists: list[nn.ModuleList]) -> list[nn.Module]:
-    """The blocks that are inside no other block."""
-    inside = {id(part) for blocks in lists for block in blocks for part in block.modules() if part is not block}
-    return [block for blocks in lists for block in blocks if id(block) not in inside]
 
 
 def _pinned(values: torch.Tensor) -> torch.Tensor:

@@ -157,3 +157,16 @@ class _plain_error:  # noqa: N801 - reads as a function
         if isinstance(error, (OSError, ValueError, RuntimeError, KeyError)):
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"model.pretrained={self.base.name} does not load ({first_line})") from error
+
+
+def load_tokenizer_of(base: BasePipeline) -> Any:
+    """The tokenizer of its captions, without any weights.
+
+    Raises:
+        ValueError: it cannot be loaded.
+    """
+    import transformers
+
+    index = json.loads((base.folder / INDEX).read_text(encoding="utf-8"))
+    with _plain_error(base):
+        return getattr(transformers, index["tokenizer"][1]).from_pretrained(str(base.folder), subfolder="tokenizer")
