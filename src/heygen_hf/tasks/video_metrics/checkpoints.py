@@ -16,11 +16,10 @@ from heygen_hf.tasks.clip_data import default_cache_dir
 from heygen_hf.tasks.generation.checks import usable_device
 from heygen_hf.tasks.run_folder import RunFolder, write_json
 from heygen_hf.tasks.video_metrics.curves import draw_checkpoints
-from heygen_hf.tasks.video_metrics.measure import facts_of, file_of, measuring_of
 from heygen_hf.tasks.video_metrics.networks import metric_models, metric_names
 from heygen_hf.tasks.video_metrics.output_file import require_writable
+from heygen_hf.tasks.video_metrics.prepared_run import prepare_run
 from heygen_hf.tasks.video_metrics.processes import first_process_first, first_process_only, joined_processes, together
-from heygen_hf.tasks.video_metrics.run_videos import open_run
 from heygen_hf.tasks.video_metrics.source import Source, find_source
 from heygen_hf.training.checkpoints.files import checkpoint_problem
 from heygen_hf.training.checkpoints.saving import EMA_FILE
@@ -71,39 +70,40 @@ def measure_checkpoints(
         ValueError: no run, or one without checkpoints; whatever `measure_videos` refuses.
     """
     names = metric_names(metrics)
-    file = Path("" if output is None else output)
     if output is not None:
-        _check_output(file)
+        _check_output(Path(output))
     with joined_processes(device):
         device = str(usable_device(device))
         found = first_process_first(lambda: find_source(run))
         checkpoints = first_process_first(lambda: _checkpoints_of(found, run))
         models = metric_models(names, features, device=device, judges=found.judges)
         settings = MeasuringSettings(allow_too_few=allow_too_few, cache_dir=default_cache_dir() / "references")
-        opened = first_process_first(
-            lambda: open_run(
-                found.path,
-                names,
-                reference=reference,
-                num_videos=num_videos,
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-            )
+        prepared = prepare_run(
+            found,
+            names,
+            models,
+            settings,
+            features=features,
+            output=output,
+            of="checkpoints",
+            reference=reference,
+            num_videos=num_videos,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
         )
-        measure = measuring_of(opened, names, models, settings)
-        videos = opened.videos_folder(found.results, "checkpoints") if videos_dir is None else Path(videos_dir)
-        if output is None:
-            file = file_of(opened, found, names, features, of="checkpoints")
-        require_writable(file)
+        model, file = prepared.run.pipeline.transformer, prepared.file
+        videos = (
+            Path(videos_dir) if videos_dir is not None else prepared.run.videos_folder(found.results, "checkpoints")
+        )
 
         figures: dict[int, dict[str, Measurement]] = {}
         rows: list[dict[str, Any]] = []
         for step, checkpoint in checkpoints.items():
             print(f"{checkpoint.name}: {list(checkpoints).index(step) + 1} of {len(checkpoints)}")
-            kind = together(lambda checkpoint=checkpoint: load_weights(opened.pipeline.transformer, checkpoint))
-            figures[step], _ = measure(videos / checkpoint.name)
-            facts = facts_of(opened, found)
+            kind = together(lambda checkpoint=checkpoint: load_weights(model, checkpoint))
+            figures[step], _ = prepared.measure(videos / checkpoint.name)
+            facts = prepared.facts()
             written = {name: figure.to_dict() for name, figure in figures[step].items()}
             rows.append({"step": step, "averaged": kind == "averaged", "videos": facts["videos"], "metrics": written})
             values = {"references": facts["references"], "checkpoints": rows}

@@ -1,23 +1,20 @@
 """Real clips of which a published generator is given something: their first frame, or what is derived from them."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 
-from heygen_hf.evaluation import ReferenceClips
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.processing.derived_control import ControlKind, derive_control
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.video_metrics.references import RealClips
-from heygen_hf.types import VideoClip
+from heygen_hf.tasks.video_metrics.source_clips import SourceClips
 
 
 @dataclass(frozen=True)
-class GivenClips(RealClips):
+class GivenClips(SourceClips):
     """Clips at the model's size and length.
 
     Attributes:
@@ -41,17 +38,8 @@ class GivenClips(RealClips):
         """Frames at the start of each video that the model did not make."""
         return int(self.control is None)
 
-    def first(self, count: int, *, processor: VideoProcessor, frame_rate: float) -> ReferenceClips:
-        rows = [self.row_of(number) for number in range(count)]
-        settings = [processor.to_dict(), self.clips.options.seed, self.num_given]
-        digest = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)
-        for row in rows:
-            digest.update(self.clips.contents[row])
-        return ReferenceClips(_Frames(self, rows, frame_rate), digest.hexdigest())
-
-    def row_of(self, number: int) -> int:
-        """The clip of a video; from the start again where there are fewer."""
-        return self.rows[number % len(self.rows)]
+    def taken_by(self, processor: VideoProcessor) -> list[Any]:
+        return [processor.to_dict(), self.clips.options.seed, self.num_given]
 
     def name_of(self, number: int) -> str:
         """What a video is made of, by the clip's contents."""
@@ -72,19 +60,6 @@ class GivenClips(RealClips):
     def loudness(self, count: int) -> None:  # noqa: ARG002 - as of clips that are heard
         """None: nothing is heard."""
         return
-
-
-class _Frames(Sequence[VideoClip]):
-    """Measured frames of some rows, read when they are asked for."""
-
-    def __init__(self, clips: GivenClips, rows: Sequence[int], frame_rate: float) -> None:
-        self.clips, self.rows, self.frame_rate = clips, rows, frame_rate
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> VideoClip:  # type: ignore[override]
-        return VideoClip(self.clips.frames(self.rows[index])[self.clips.num_given :], self.frame_rate)
 
 
 def needs_given_clips(pipeline: Any) -> bool:

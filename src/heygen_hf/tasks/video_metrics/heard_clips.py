@@ -1,7 +1,5 @@
 """Real clips with sound, from which a model that hears makes its videos, and beside which these are measured."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +8,6 @@ import numpy as np
 import torch
 
 from heygen_hf.data.video.audio import decode_audio
-from heygen_hf.evaluation import ReferenceClips
 from heygen_hf.evaluation.talking_faces import loudness_per_frame
 from heygen_hf.pipelines import VideoGenerationPipeline
 from heygen_hf.pipelines.long_video import learned_to_continue
@@ -18,11 +15,11 @@ from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.generation.given_files import frame_numbers, whole_clip
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.video_metrics.references import RealClips
-from heygen_hf.types import VideoClip
+from heygen_hf.tasks.video_metrics.source_clips import SourceClips
 
 
 @dataclass(frozen=True)
-class HeardClips(RealClips):
+class HeardClips(SourceClips):
     """Clips from their start on, each with its sound.
 
     Attributes:
@@ -47,17 +44,8 @@ class HeardClips(RealClips):
         """Frames at the start of each video that the model did not make."""
         return int(self.first_frame)
 
-    def first(self, count: int, *, processor: VideoProcessor, frame_rate: float) -> ReferenceClips:
-        rows = [self.row_of(number) for number in range(count)]
-        settings = {**processor.to_dict(), "num_frames": self.num_frames, "num_given": self.num_given}
-        digest = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)
-        for row in rows:
-            digest.update(self.clips.contents[row])
-        return ReferenceClips(_Frames(self, rows, frame_rate), digest.hexdigest())
-
-    def row_of(self, number: int) -> int:
-        """The clip of a video; from the start again where there are fewer."""
-        return self.rows[number % len(self.rows)]
+    def taken_by(self, processor: VideoProcessor) -> dict[str, Any]:
+        return {**processor.to_dict(), "num_frames": self.num_frames, "num_given": self.num_given}
 
     def name_of(self, number: int) -> str:
         """What a video is made of, by the clip's contents."""
@@ -102,19 +90,6 @@ class HeardClips(RealClips):
             frame_rate=self.frame_rate,
         )
         return torch.from_numpy(np.ascontiguousarray(found[self.num_given :]))
-
-
-class _Frames(Sequence[VideoClip]):
-    """Measured frames of some rows, read when they are asked for."""
-
-    def __init__(self, clips: HeardClips, rows: Sequence[int], frame_rate: float) -> None:
-        self.clips, self.rows, self.frame_rate = clips, rows, frame_rate
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> VideoClip:  # type: ignore[override]
-        return VideoClip(self.clips.frames(self.rows[index])[self.clips.num_given :], self.frame_rate)
 
 
 def heard_clips(real: RealClips, recipe: Recipe | None, pipeline: VideoGenerationPipeline) -> HeardClips:

@@ -3,23 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from heygen_hf.evaluation import Measurement, MeasuringSettings, MetricModels
+from heygen_hf.evaluation import Measurement, MeasuringSettings
 from heygen_hf.tasks.cards import refresh_card
 from heygen_hf.tasks.clip_data import default_cache_dir
 from heygen_hf.tasks.generation.checks import usable_device
-from heygen_hf.tasks.video_metrics.figures import check_counts, figures_of
 from heygen_hf.tasks.video_metrics.given_videos import measure_given
-from heygen_hf.tasks.video_metrics.networks import make_metrics, metric_models, metric_names
+from heygen_hf.tasks.video_metrics.networks import metric_models, metric_names
 from heygen_hf.tasks.video_metrics.output_file import require_writable
+from heygen_hf.tasks.video_metrics.prepared_run import prepare_run
 from heygen_hf.tasks.video_metrics.processes import first_process_first, first_process_only, joined_processes
-from heygen_hf.tasks.video_metrics.report import default_file, print_figures, write_figures
-from heygen_hf.tasks.video_metrics.run_to_measure import RunToMeasure
-from heygen_hf.tasks.video_metrics.run_videos import open_run
-from heygen_hf.tasks.video_metrics.source import Source, find_source
-
-_OF_CAPTIONS = "beside the real clip of the same caption, which a good model need not repeat"
+from heygen_hf.tasks.video_metrics.report import print_figures, write_figures
+from heygen_hf.tasks.video_metrics.source import find_source
 
 
 @dataclass(frozen=True)
@@ -97,93 +93,25 @@ def measure_videos(
                 found, names, models, settings, reference=reference, num_videos=num_videos, output=_path(output)
             )
             return MeasuredVideos(figures, _path(output), paths)
-        run = first_process_first(
-            lambda: open_run(
-                found.path,
-                names,
-                reference=reference,
-                num_videos=num_videos,
-                seed=seed,
-                batch_size=batch_size,
-                device=device,
-            )
+        prepared = prepare_run(
+            found,
+            names,
+            models,
+            settings,
+            features=features,
+            output=output,
+            reference=reference,
+            num_videos=num_videos,
+            seed=seed,
+            batch_size=batch_size,
+            device=device,
         )
-        measure = measuring_of(run, names, models, settings)  # so that nothing is made in vain
-        path = _path(output) or file_of(run, found, names, features)
-        require_writable(path)
-        figures, paths = measure(_path(videos_dir) or run.videos_folder(found.results))
+        figures, paths = prepared.measure(_path(videos_dir) or prepared.run.videos_folder(found.results))
         print_figures(figures)
-        first_process_only(lambda: write_figures(path, figures, facts_of(run, found)))
-        print(f"the figures, with where each comes from: {path}")
-        first_process_only(lambda: refresh_card(found.path, path))
-    return MeasuredVideos(figures, path, paths)
-
-
-def measuring_of(run: RunToMeasure, names: Sequence[str], models: MetricModels, settings: MeasuringSettings) -> Any:
-    """A function that makes the run's videos in a folder and measures them: figures and files; with what can be
-    refused refused at once.
-
-    Raises:
-        ValueError: too few clips, or a network that does not load.
-    """
-
-    def ready() -> list[Any]:
-        return make_metrics(names, models, settings)
-
-    check_counts(
-        first_process_first(ready),
-        num_videos=len(run.wanted),
-        num_references=None if run.real is None else run.num_references,
-        frames_per_clip=models.frames_per_clip,
-        allow_too_few=settings.allow_too_few,
-    )
-
-    def measure(videos_dir: Path) -> tuple[dict[str, Measurement], list[Path]]:
-        files = run.make_videos(videos_dir)
-        figures = figures_of(
-            ready(),
-            run.measured(files),
-            references=run.references(),
-            beside=run.beside(),
-            prompts=run.prompts(),
-            sounds=run.sounds(),
-            settings=settings,
-            pairs_note=_OF_CAPTIONS if run.heard is None else _of_clips(run.heard.paired_by),
-        )
-        return figures, files
-
-    return measure
-
-
-def file_of(
-    run: RunToMeasure,
-    source: Source,
-    names: Sequence[str],
-    features: Sequence[str],
-    of: Literal["metrics", "checkpoints"] = "metrics",
-) -> Path:
-    """Where figures are written that are asked for nowhere else."""
-    return default_file(
-        source.results,
-        names,
-        num_videos=len(run.wanted),
-        seed=run.wanted[0].seed,
-        reference=run.reference,
-        features=features,
-        of=of,
-    )
-
-
-def _of_clips(what: str) -> str:
-    return f"beside the real clip whose {what} the video was made of"
-
-
-def facts_of(run: RunToMeasure, source: Source) -> dict[str, Any]:
-    """How the videos were made, of what, and beside which clips."""
-    return {
-        "videos": {"source": source.name, **source.facts, **run.facts()},
-        "references": run.reference_facts(),
-    }
+        first_process_only(lambda: write_figures(prepared.file, figures, prepared.facts()))
+        print(f"the figures, with where each comes from: {prepared.file}")
+        first_process_only(lambda: refresh_card(found.path, prepared.file))
+    return MeasuredVideos(figures, prepared.file, paths)
 
 
 def _refuse_for_videos(options: Mapping[str, Any], source: str | Path) -> None:
