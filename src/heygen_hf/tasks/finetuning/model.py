@@ -85,7 +85,7 @@ def build_generator(
     if peft is None:
         family.pipeline.transformer.requires_grad_(True)
     else:
-        add_adapter(family, peft)
+        add_adapter(family, peft, base=base)
     return PretrainedVideoGenerator(
         family,
         config,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from heygen_hf.tasks.finetuning.adapter.lora import WEIGHTS, read_header
+from heygen_hf.tasks.finetuning.adapter.trained_on import WEIGHTS, read_header
 
 COMFYUI_WEIGHTS = "comfyui_lora.safetensors"
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from peft import LoraConfig, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -18,19 +17,22 @@ from heygen_hf.tasks.finetuning.adapter.earlier import (
     load_earlier_adapters,
 )
 from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
+from heygen_hf.tasks.finetuning.adapter.trained_on import WEIGHTS, check_trained_on, read_header
 from heygen_hf.tasks.finetuning.base.identity import fingerprint_transformer
 from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline
 from heygen_hf.tasks.finetuning.base.quantization import Float8Linear
 
-WEIGHTS = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
 
 
-def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
+def add_adapter(family: GeneratorFamily, section: AdapterSection, *, base: BasePipeline | None = None) -> None:
     """Put a fresh adapter, or `section.pretrained`, into the transformer; nothing but it has gradients.
 
+    Args:
+        base: where the transformer is from, to refuse adapters of another one.
+
     Raises:
-        ValueError: a target matches no layer, or the adapter to go on from does not fit.
+        ValueError: a target matches no layer, or the adapter to go on from does not fit or is of another base.
     """
     transformer = family.pipeline.transformer
     targets = list(section.target_modules or family.lora_targets)
@@ -47,6 +49,8 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
             f"peft.target_modules: diffusers loads no DoRA of {family.name} that adapts to_k without "
             f"{' and '.join(sorted(beside))}: name them too, or set peft.method=lora"
         )
+    if base is not None:
+        check_bases(section, base)
     load_earlier_adapters(family, section.previous)
     if section.pretrained is not None:
         _load_adapter(family, section)
@@ -61,6 +65,8 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
             ),
             adapter_name=ADAPTER,
         )
+    if base is not None:  # those of the Hub are here only now
+        check_bases(section, base)
     for name, weight in transformer.named_parameters():
         weight.requires_grad_("lora_" in name)
         if weight.requires_grad:
@@ -72,6 +78,18 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
         activate_beside_earlier(transformer, ADAPTER)
         if section.orthogonal:
             OrthogonalToEarlier(transformer, ADAPTER)()
+
+
+def check_bases(section: AdapterSection, base: BasePipeline) -> None:
+    """Refuse adapters to go on from, or to learn beside, that were trained on another base.
+
+    Raises:
+        ValueError: names the key and both bases.
+    """
+    for name in section.previous:
+        check_trained_on(name, base, key="peft.previous")
+    if section.pretrained is not None:
+        check_trained_on(section.pretrained, base, key="peft.pretrained")
 
 
 def _begin_anew_beside_8_bits(transformer: nn.Module) -> None:
@@ -139,12 +157,6 @@ def write_adapter(family: GeneratorFamily, folder: str | Path, *, base: BasePipe
         safe_serialization=True,
     )
     add_to_header(Path(folder) / WEIGHTS, described_base(base) | described_adapter(transformer))
-
-
-def read_header(path: str | Path) -> dict[str, str]:
-    """What a safetensors file says beside its tensors."""
-    with safe_open(path, framework="pt") as file:
-        return dict(file.metadata() or {})
 
 
 def add_to_header(path: Path, values: dict[str, Any]) -> None:
