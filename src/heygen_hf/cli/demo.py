@@ -17,7 +17,10 @@ def demo(
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 …; a GPU if there is one.")] = None,
     max_seconds: Annotated[float, typer.Option(help="The longest video that visitors can ask for.")] = 20.0,
 ) -> None:
-    """Serve a page on which the model can be tried (extra `demo`). Nothing is sent to anyone but visitors."""
+    """Serve a page on which the model can be tried (extra `demo`). Nothing is sent to anyone but visitors.
+
+    Fine-tunings of published pipelines have no page: make their videos with heygen-hf generate.
+    """
     from heygen_hf.tasks.demo import serve_demo
 
     serve_demo(run, port=port, host=host, share=share, device=device, max_seconds=max_seconds, say=typer.echo)

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -28,6 +29,20 @@ def test_a_card_has_the_figures_that_were_added_since(run: Path) -> None:
     card = rewrite_card(run).read_text(encoding="utf-8")
     assert "fvd" not in card
     assert "## Checked" not in card
+
+
+def test_a_figure_of_too_few_videos_is_no_result(run: Path) -> None:
+    def results() -> str:
+        header = yaml.safe_load(rewrite_card(run).read_text(encoding="utf-8").split("---\n")[1])
+        return str(header["model-index"])
+
+    file = run / "evaluation" / "metrics_fvd_256_videos_seed_1000.json"
+    assert "'name': 'fvd'" not in results()
+    assert "| fvd ↓ |" in (run / "README.md").read_text(encoding="utf-8")
+    measured = json.loads(file.read_text())
+    measured["metrics"]["fvd"] |= {"below_minimum": False, "count": 2048}
+    file.write_text(json.dumps(measured))
+    assert "'name': 'fvd'" in results()
 
 
 def test_a_run_that_was_not_evaluated_says_so(run: Path) -> None:

@@ -21,6 +21,36 @@ def test_without_gradio_it_says_what_to_install(captioned_run) -> None:
         serve_demo(captioned_run)
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, r"there is no run at nosuch; give the folder of one, or the model's name on the Hub as USER/NAME"),
+        ({}, "is no run"),
+        ({"base_pipeline.json": "{}"}, r"is a fine-tuning of .*: make its videos with heygen-hf generate"),
+    ],
+    ids=["nothing", "empty", "fine-tuning"],
+)
+def test_a_folder_without_a_page_is_told_of_before_anything_is_asked_for(
+    files: dict[str, str] | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "gradio", None)  # not installed
+    if files is not None:
+        Path("nosuch").mkdir()
+        for name, text in files.items():
+            Path("nosuch", name).write_text(text)
+    with pytest.raises(ValueError, match=said):
+        serve_demo("nosuch")
+
+
+@pytest.mark.slow
+@needs_gradio
+def test_told_to_end_it_leaves_no_files(captioned_run, tmp_path: Path) -> None:
+    with served("-m", "heygen_hf", "demo", str(captioned_run), "--port", "0", "--device", "cpu", TMPDIR=str(tmp_path)):
+        assert list(tmp_path.glob("demo-*"))
+    assert not list(tmp_path.glob("demo-*"))  # `served` ends it by SIGTERM
+
+
 @needs_gradio
 def test_a_port_that_is_taken_is_one_line(captioned_run) -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:

@@ -23,6 +23,7 @@ class MetricResult:
         note: anything a reader must know to read the figure.
         is_baseline: of something else on the same data, to compare with: in the card's table, not among the model's
             results in its header.
+        is_below_minimum: of fewer videos than such a figure needs: in the table with a note, not in the header.
         source: the JSON file that holds it, beside the card; by default the card's `metrics_file`.
         provenance: all that it depends on, for the card's header.
     """
@@ -39,6 +40,7 @@ class MetricResult:
     metric_type: str = "accuracy"
     note: str | None = None
     is_baseline: bool = False
+    is_below_minimum: bool = False
     source: str | None = None
     provenance: Mapping[str, Any] | None = None
 

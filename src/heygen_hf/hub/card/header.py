@@ -58,7 +58,9 @@ def _library(facts: CardFacts) -> str:
 
 
 def _is_result(metric: MetricResult) -> bool:
-    return metric.value is not None and math.isfinite(metric.value) and not metric.is_baseline
+    if metric.is_baseline or metric.is_below_minimum:  # leaderboards read results without their notes
+        return False
+    return metric.value is not None and math.isfinite(metric.value)
 
 
 def _result(facts: CardFacts, metric: MetricResult) -> EvalResult:

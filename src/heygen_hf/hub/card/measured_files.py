@@ -97,6 +97,7 @@ def _figure(entry: Mapping[str, Any], source: str, videos: Mapping[str, Any]) ->
         metric_type=str(entry.get("metric_type") or entry["name"]),
         note="; ".join(notes) or None,
         is_baseline=bool(entry.get("is_baseline")),
+        is_below_minimum=bool(entry.get("below_minimum")),
         source=source,
         provenance=provenance or None,
     )

@@ -38,13 +38,9 @@ def open_generator(
     Raises:
         ValueError: there is no such run, it is no video generator, or the Hub does not give it.
     """
+    check_source(source)
     folder = Path(source)
-    if folder.exists() or is_missing_locally(str(source)) or str(source).count("/") != 1:
-        if RunFolder(folder).base_pipeline.is_file():
-            raise ValueError(
-                f"{folder} is a fine-tuning of a pipeline of diffusers, which a demo does not serve: make its videos "
-                "with heygen-hf generate."
-            )
+    if folder.exists():
         pipeline = load_pipeline(folder, device=device)
         name = folder.resolve().name
         examples = generator_examples(folder, ModelInputs.of(pipeline), examples_folder)
@@ -69,6 +65,29 @@ def open_generator(
         examples=generator_examples(about, ModelInputs.of(pipeline), examples_folder),
     )
     return pipeline.to(place), facts
+
+
+def check_source(source: str | Path) -> None:
+    """Before anything is loaded: whether there may be a model there that has a page.
+
+    Raises:
+        ValueError: no folder and no name on the Hub, or a model that a demo does not serve.
+    """
+    folder = Path(source)
+    if not folder.exists():
+        if is_missing_locally(str(source)) or str(source).count("/") != 1:
+            raise ValueError(
+                f"there is no run at {source}; give the folder of one, or the model's name on the Hub as USER/NAME."
+            )
+        return
+    run = RunFolder(folder)
+    if run.base_pipeline.is_file():
+        raise ValueError(
+            f"{folder} is a fine-tuning of a pipeline of diffusers, which a demo does not serve: make its videos with "
+            "heygen-hf generate."
+        )
+    if run.model_config is None:
+        run.require_export()
 
 
 def page_facts(

@@ -2,15 +2,18 @@
 
 import socket
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from heygen_hf.tasks.demo.generator_page import generator_page
 from heygen_hf.tasks.demo.gradio_setup import launch_options, load_gradio
-from heygen_hf.tasks.demo.opening import open_generator, page_facts
+from heygen_hf.tasks.demo.opening import check_source, open_generator, page_facts
 from heygen_hf.tasks.demo.reader_page import reader_examples, reader_page
 from heygen_hf.tasks.demo.video_reading import open_reader
+from heygen_hf.training.checkpoints.preemption import stopping_at_once
 
 
 def serve_demo(
@@ -23,7 +26,7 @@ def serve_demo(
     max_seconds: float = 20.0,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Serve the page of a model until the process is interrupted.
+    """Serve the page of a model until the process is interrupted or told to end; its files go then.
 
     Args:
         source: a run's folder, a folder with an exported pipeline, or `USER/NAME` on the Hub.
@@ -38,11 +41,12 @@ def serve_demo(
         ImportError: Gradio is not installed.
         ValueError: no such run, no model that there is a page for, or a port that is taken.
     """
+    check_source(source)
     load_gradio()
     if not max_seconds > 0:
         raise ValueError(f"max_seconds is {max_seconds:g}; expected a time above 0.")
     port = _free_port(host, port)
-    with tempfile.TemporaryDirectory(prefix="demo-examples-", ignore_cleanup_errors=True) as examples:
+    with _stoppable(), tempfile.TemporaryDirectory(prefix="demo-examples-", ignore_cleanup_errors=True) as examples:
         folder = Path(examples)
         page = _page(source, device=device, max_seconds=max_seconds, examples_folder=folder)
         _, url, public = page.launch(
@@ -59,6 +63,12 @@ def serve_demo(
             page.block_thread()
         finally:
             page.close(verbose=False)
+
+
+def _stoppable() -> AbstractContextManager[None]:
+    """SIGTERM, as service managers send it, must close the page and remove its files as Ctrl-C does."""
+    is_main = threading.current_thread() is threading.main_thread()  # elsewhere there is no handler to set
+    return stopping_at_once() if is_main else nullcontext()
 
 
 def _page(source: str | Path, *, device: str | None, max_seconds: float, examples_folder: Path) -> Any:
