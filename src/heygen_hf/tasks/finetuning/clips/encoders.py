@@ -50,6 +50,8 @@ class FamilyEncoders(Encoders):
     def frame_settings(self) -> dict[str, Any]:
         assert self.family is not None
         settings = super().frame_settings()
+        if getattr(self.autoencoder, "use_tiling", False):  # where tiles meet, latents are blended
+            settings["tiled"] = True
         # What clips are conditioned on is cached normalised, first frames are read by another encoder too.
         known = known_normalization(self.autoencoder, self.family.latent_channels)
         normalization = None if known is None else [value.tolist() for value in known]
