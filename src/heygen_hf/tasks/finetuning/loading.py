@@ -15,6 +15,8 @@ from heygen_hf.tasks.finetuning.base.identity import fingerprint_transformer
 from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.export import BASE_FILE
 
+_KEYS = ("base_model", "base_revision", "base_fingerprint", "weights", "dtypes", "sampling", "processor")
+
 
 def is_finetuned(run: str | Path) -> bool:
     """Whether a folder holds what a fine-tuning exported."""
@@ -64,6 +66,9 @@ def read_base_file(run: Path) -> dict[str, Any]:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
         family, known = said["family"], [one.name for one in FAMILIES]
+        missing = [key for key in _KEYS if key not in said]
+        if missing or "default" not in said["dtypes"]:
+            raise KeyError
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} cannot be read; export the run again, or take it from its source again") from None
     if family not in known:

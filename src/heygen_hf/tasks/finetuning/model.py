@@ -1,6 +1,5 @@
 """The generator that a fine-tuning recipe trains, and whether its sizes fit."""
 
-import json
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -10,17 +9,13 @@ from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedGe
 from heygen_hf.processing import VideoProcessor
 from heygen_hf.tasks.finetuning.adapter.lora import add_adapter
 from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
-from heygen_hf.tasks.finetuning.base.pipeline import INDEX, BasePipeline
+from heygen_hf.tasks.finetuning.base.pipeline import INDEX, BasePipeline, read_config
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, check_frames
 
 
 def described_family(base: BasePipeline) -> GeneratorFamily:
     """The family of a pipeline by its configurations alone, before any weights are loaded."""
-    index = json.loads((base.folder / INDEX).read_text(encoding="utf-8"))
-    config = base.folder / "transformer" / "config.json"
-    if not config.is_file():
-        raise ValueError(f"model.pretrained={base.name} has no transformer (no transformer/config.json)")
-    values = json.loads(config.read_text(encoding="utf-8"))
+    index, values = read_config(base.folder / INDEX), read_config(base.folder / "transformer" / "config.json")
     transformer = SimpleNamespace(config=SimpleNamespace(**_with_class_defaults(index["transformer"][1], values)))
     return base.family(SimpleNamespace(config=index, transformer=transformer))
 

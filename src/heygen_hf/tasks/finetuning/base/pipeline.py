@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from heygen_hf.models.pretrained_generators import GeneratorFamily, family_of
 from heygen_hf.tasks.finetuning.base.quantization import quantize_fp8, quantize_nf4
@@ -52,12 +53,33 @@ def find_base(section: Mapping[str, Any]) -> BasePipeline:
             f"model.pretrained={name} is no pipeline of diffusers (it has no {INDEX}): name the whole pipeline, such "
             "as Wan-AI/Wan2.1-T2V-1.3B-Diffusers, and not its transformer or a single file of weights"
         )
-    class_name = str(json.loads(index.read_text(encoding="utf-8")).get("_class_name"))
+    described = read_config(index)
     try:
-        family = family_of(class_name)
+        family = family_of(str(described.get("_class_name")))
     except ValueError as error:
         raise ValueError(f"model.pretrained={name}: {error}") from None
+    for part, what in (("transformer", "transformer"), ("vae", "autoencoder")):
+        if not described.get(part) or not (folder / part / "config.json").is_file():
+            raise ValueError(
+                f"model.pretrained={name} has no {what} (no {part}/config.json): give the whole pipeline, or fetch it "
+                "again"
+            )
     return BasePipeline(str(name), revision, folder, family)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A configuration of diffusers.
+
+    Raises:
+        ValueError: names the file, which is no JSON or no object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is no configuration (a JSON object was expected): fetch the pipeline again")
+    return values
 
 
 def _fetch(name: str, revision: str | None) -> Path:
@@ -154,7 +176,7 @@ class _plain_error:  # noqa: N801 - reads as a function
         pass
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError)):
+        if isinstance(error, (OSError, ValueError, RuntimeError, KeyError, SafetensorError)):
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"model.pretrained={self.base.name} does not load ({first_line})") from error
 
