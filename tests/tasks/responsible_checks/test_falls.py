@@ -58,6 +58,13 @@ def test_corruption_goes_by_pairs() -> None:
     )
 
 
+def test_what_was_before_is_that_of_most_videos() -> None:
+    figures = over_all_comparisons([*falls_of({"typo": 6}), *falls_of({"synonyms": 1}, count=10)])
+    _, rows = fall_table(figures, by="kind")
+    assert rows[0] == ("as it was", "100.0%", "40")
+    assert [row[-1] for row in rows[1:]] == ["40", "10"]
+
+
 def test_figures_without_pairs_say_so() -> None:
     figure = Measurement(
         name="accuracy",

@@ -151,11 +151,13 @@ def fall_table(figures: Sequence[Measurement], *, by: str) -> tuple[tuple[str, .
         by: the key of `details` with the name of the change.
     """
     names = list(dict.fromkeys(figure.name for figure in figures))
-    before = {figure.name: figure.reference_value for figure in figures}
+    widest = sorted(figures, key=lambda figure: figure.count)  # some prompts cannot be said otherwise in every way
+    before = {figure.name: figure.reference_value for figure in widest}
     kinds: dict[str, dict[str, Measurement]] = {}
     for figure in figures:
         kinds.setdefault(figure.details[by], {})[figure.name] = figure
-    rows = [("as it was", *(_before(name, before[name], figures) for name in names), "")]
+    most = str(widest[-1].count) if widest else "–"
+    rows = [("as it was", *(_before(name, before[name], figures) for name in names), most)]
     for kind, found in kinds.items():
         count = str(next(iter(found.values())).count)
         rows.append((kind, *(_after(found[name]) if name in found else "–" for name in names), count))
