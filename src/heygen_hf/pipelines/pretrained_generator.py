@@ -14,6 +14,7 @@ from heygen_hf.pipelines.control_clips import one_for_each, read_control
 from heygen_hf.pipelines.denoising import SAMPLING_DEFAULTS
 from heygen_hf.pipelines.latents import fit_latent_size
 from heygen_hf.pipelines.output import VideoGenerationPipelineOutput
+from heygen_hf.pipelines.visiting_parts import one_visitor_at_a_time
 from heygen_hf.processing import VideoProcessor
 
 # Of this package's own generators; a family samples by its own pipeline.
@@ -52,6 +53,7 @@ class PretrainedGeneratorPipeline:
         self, family: GeneratorFamily, config: SamplingDefaults, *, processor: VideoProcessor | None = None
     ) -> None:
         self.family, self.config = family, config
+        self._computes_on: torch.device | None = None
         sizes = {"num_frames": config.num_frames, "height": config.height, "width": config.width}
         self.processor = VideoProcessor(**sizes) if processor is None else processor
 
@@ -131,8 +133,17 @@ class PretrainedGeneratorPipeline:
 
     @property
     def device(self) -> torch.device:
-        """Where the transformer is."""
-        return next(self.transformer.parameters()).device
+        """Where videos are made: where the transformer is, unless within `computing_on`."""
+        return self._computes_on or next(self.transformer.parameters()).device
+
+    @contextmanager
+    def computing_on(self, device: torch.device) -> Iterator[None]:
+        """Within the context videos are made on a device, to which parts that are elsewhere come one at a time."""
+        before, self._computes_on = self._computes_on, device
+        try:
+            yield
+        finally:
+            self._computes_on = before
 
     def set_progress_bar_config(self, **options: Any) -> None:
         """As of any pipeline of diffusers."""
@@ -195,10 +206,11 @@ class PretrainedGeneratorPipeline:
             raise ValueError(f"guidance_scale={guidance_scale}: {self.family.name} is guided by one number; give it")
         if guidance_scale is not None:
             arguments["guidance_scale"] = guidance_scale
-        self._gather(pipe)
         prompts = [prompt] if isinstance(prompt, str) else list(prompt)
         generators = generator if isinstance(generator, list) else [generator] * len(prompts)
-        with _inputs_in_own_dtype(self.transformer) if self.family.has_one_dtype else nullcontext():
+        own_dtype = _inputs_in_own_dtype(self.transformer) if self.family.has_one_dtype else nullcontext()
+        # Encoders wait on the CPU while the transformer trains, and together they may fill the device.
+        with own_dtype, one_visitor_at_a_time(pipe, self.device):
             if image is None and video is None:
                 noise = None if generator is None else generators
                 frames = pipe(prompt=prompts, generator=noise, **arguments).frames
@@ -230,12 +242,6 @@ class PretrainedGeneratorPipeline:
         ours = {name: asked[name] for name in ("height", "width", "num_frames", "frame_rate")}
         settings = {name: asked[name] for name in ("num_inference_steps", "guidance_scale")}
         return self.family.sampling_arguments(**ours) | settings
-
-    def _gather(self, pipe: Any) -> None:
-        """Encoders wait on the CPU while the transformer trains; sampling wants them beside it."""
-        for name, part in pipe.components.items():
-            if isinstance(part, torch.nn.Module) and name != "transformer" and part.device != self.device:
-                part.to(self.device)
 
 
 @contextmanager
