@@ -32,10 +32,7 @@ def evaluate(
         typer.Option(
             "--output",
             "--json",
-            help="The file of the figures. By default RUN/metrics.json, with overrides RUN/evaluation/overridden.json; "
-            "with --metrics RUN/evaluation/metrics_….json; with --checkpoints RUN/evaluation/checkpoints_….json, the "
-            "plot beside it as .png; with --checks RUN/checks.json. Of a repository on the Hub RUN is "
-            "outputs/USER--NAME@COMMIT; of a folder of videos nothing is written.",
+            help="The file of the figures, or of the checks; see above where it lies by default.",
         ),
     ] = None,
     metrics: Annotated[
@@ -140,6 +137,11 @@ def evaluate(
 
     With --checks: of the same videos, is one group worse off than chance would make it, does the same wish in other
     words get the same video, do worse inputs spoil it, and are there copies of training clips among them?
+
+    What is found is written to RUN/metrics.json (with values laid over the recipe RUN/evaluation/overridden.json), with
+    --metrics to RUN/evaluation/metrics_….json, with --checkpoints to RUN/evaluation/checkpoints_….json and a plot
+    beside it as .png, and with --checks to RUN/checks.json. Of a repository on the Hub RUN is
+    outputs/USER--NAME@COMMIT; of a folder of videos nothing is written without --output.
     """
     of_metrics = {
         "reference": reference,

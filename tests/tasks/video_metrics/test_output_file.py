@@ -57,6 +57,6 @@ def test_a_results_folder_that_is_a_file_is_said_first(run: Path) -> None:
 
 
 def test_the_help_says_where_figures_go() -> None:
-    said = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "400", "TERM": "dumb"}).output
+    said = CliRunner().invoke(app, ["evaluate", "--help"], env={"COLUMNS": "80", "TERM": "dumb"}).output
     for place in ("checkpoints_….json", "RUN/checks.json", "outputs/USER--NAME@COMMIT"):
         assert place in said
