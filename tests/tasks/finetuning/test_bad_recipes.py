@@ -46,8 +46,20 @@ def test_a_recipe_that_can_work_passes(check):
             ["hub.push_to_hub=true", "hub.repo_id=user/lora", "hub.license=mit"],
             "hub.push_to_hub publishes an adapter, and its base",
         ),
+        ("wan", ["model.condition_dropout=2"], r"model\.condition_dropout must lie in \[0, 1\), got 2"),
+        ("wan", ["model.condition_dropout=1.0"], r"model\.condition_dropout must lie in \[0, 1\), got 1\.0"),
+        ("wan", ["model.timestep_shift=-1"], r"model\.timestep_shift must be above 0, got -1"),
+        ("wan", ["training.optimizer=muon"], r"training\.optimizer=muon is for whole transformers"),
+        (
+            "wan",
+            ["peft.target_modules=[to_q, to_z]"],
+            r"peft\.target_modules: to_z matches no layer of Wan",
+        ),
     ],
-    ids=["height", "frames", "comfyui family", "comfyui dora", "revision of a folder", "unnamed base"],
+    ids=[
+        *("height", "frames", "comfyui family", "comfyui dora", "revision of a folder", "unnamed base"),
+        *("dropout", "all dropped", "shift", "muon", "targets"),
+    ],
 )
 def test_what_cannot_work_is_refused(family, overrides, said, check):
     with pytest.raises(ValueError, match=said) as raised:

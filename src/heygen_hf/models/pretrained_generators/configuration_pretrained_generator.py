@@ -38,6 +38,11 @@ class PretrainedGeneratorConfig(PreTrainedConfig):
     conditions = ("caption",)
     attention_block = None
 
+    def validate_architecture(self) -> None:
+        """Checks of values; part of `@strict`'s validation."""
+        if not 0 <= self.condition_dropout < 1:
+            raise ValueError(f"condition_dropout={self.condition_dropout} must lie in [0, 1).")
+
     def count_tokens(self, frames: int, height: int, width: int) -> int:
         """Video tokens of a clip of latents.
 

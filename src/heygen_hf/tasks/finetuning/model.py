@@ -7,9 +7,11 @@ from typing import Any
 from heygen_hf.data.buckets import Bucket
 from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedGeneratorConfig, PretrainedVideoGenerator
 from heygen_hf.processing import VideoProcessor
-from heygen_hf.tasks.finetuning.adapter.lora import add_adapter
+from heygen_hf.tasks.finetuning.adapter.lora import add_adapter, check_bases, check_targets
 from heygen_hf.tasks.finetuning.adapter.section import AdapterSection
 from heygen_hf.tasks.finetuning.base.pipeline import INDEX, BasePipeline, read_config
+from heygen_hf.tasks.finetuning.memory.plan import weightless_family
+from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.text_to_video.latent_geometry import LatentGeometry, check_frames
 
 
@@ -28,6 +30,29 @@ def _with_class_defaults(class_name: str, values: Mapping[str, Any]) -> dict[str
     parameters = inspect.signature(getattr(diffusers, class_name).__init__).parameters
     defaults = {name: one.default for name, one in parameters.items() if one.default is not one.empty}
     return {**defaults, **values}
+
+
+def check_training(recipe: Recipe, base: BasePipeline) -> None:
+    """Refuse what the training would stop at once the clips are decoded and encoded.
+
+    Raises:
+        ValueError: names the key.
+    """
+    section, peft = recipe.model, recipe.peft
+    dropout, shift = section.get("condition_dropout") or 0.0, section.get("timestep_shift")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"model.condition_dropout must lie in [0, 1), got {dropout}: it is a share of the samples")
+    if shift is not None and not shift > 0:
+        raise ValueError(f"model.timestep_shift must be above 0, got {shift}; 1.0 leaves timesteps uniform")
+    if peft is None:
+        return
+    if recipe.training.get("optimizer") == "muon":
+        raise ValueError(
+            "training.optimizer=muon is for whole transformers, and with peft an adapter is trained: take adamw"
+        )
+    check_bases(peft, base)
+    if peft.target_modules is not None:
+        check_targets(weightless_family(base), peft)
 
 
 def check_clip_size(

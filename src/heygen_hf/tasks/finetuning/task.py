@@ -38,7 +38,7 @@ from heygen_hf.tasks.finetuning.clips.first_frames import first_frame_samples
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
 from heygen_hf.tasks.finetuning.measuring import measure_validation
 from heygen_hf.tasks.finetuning.memory.plan import plan_memory
-from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, described_family
+from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, check_training, described_family
 from heygen_hf.tasks.finetuning.recipe import with_defaults
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
@@ -81,6 +81,7 @@ class Finetuning(TextToVideo):
     def check(self) -> None:
         described = described_family(self.base)
         check_cacheable(self.recipe)
+        check_training(self.recipe, self.base)
         if self.recipe.training.get("given_frames") and not described.takes_frame_timesteps:
             raise ValueError(
                 f"training.given_frames needs a timestep for each frame, which {described.name} has not: leave it out"

@@ -9,7 +9,7 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from heygen_hf.models.pretrained_generators import GeneratorFamily
+from heygen_hf.models.pretrained_generators import GeneratorFamily, unmatched_targets
 from heygen_hf.tasks.adapters.export import public_name
 from heygen_hf.tasks.finetuning.adapter.earlier import (
     OrthogonalToEarlier,
@@ -36,19 +36,7 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection, *, base: BaseP
     """
     transformer = family.pipeline.transformer
     targets = list(section.target_modules or family.lora_targets)
-    unmatched = [target for target in targets if not _matches(transformer, target)]
-    if unmatched:
-        some = sorted({".".join(name.split(".")[-2:]) for name, layer in _linear_layers(transformer)})[:12]
-        raise ValueError(
-            f"peft.target_modules: {', '.join(unmatched)} matches no layer of {type(transformer).__name__}; there are, "
-            f"by the endings of their names, {', '.join(some)}, …"
-        )
-    beside = {"add_k_proj", "add_v_proj"} & set(family.lora_targets)
-    if section.method == "dora" and "to_k" in targets and not beside <= set(targets):
-        raise ValueError(
-            f"peft.target_modules: diffusers loads no DoRA of {family.name} that adapts to_k without "
-            f"{' and '.join(sorted(beside))}: name them too, or set peft.method=lora"
-        )
+    check_targets(family, section)
     if base is not None:
         check_bases(section, base)
     load_earlier_adapters(family, section.previous)
@@ -80,6 +68,33 @@ def add_adapter(family: GeneratorFamily, section: AdapterSection, *, base: BaseP
             OrthogonalToEarlier(transformer, ADAPTER)()
 
 
+def check_targets(family: GeneratorFamily, section: AdapterSection) -> None:
+    """Refuse names of layers that are none, or that diffusers would not load again.
+
+    Args:
+        family: whose transformer may be without weights.
+
+    Raises:
+        ValueError: names them, and the layers that there are.
+    """
+    transformer = family.pipeline.transformer
+    targets = list(section.target_modules or family.lora_targets)
+    unmatched = unmatched_targets(transformer, targets)
+    if unmatched:
+        names = [name for name, layer in transformer.named_modules() if isinstance(layer, nn.Linear)]
+        some = sorted({".".join(name.split(".")[-2:]) for name in names})[:12]
+        raise ValueError(
+            f"peft.target_modules: {', '.join(unmatched)} matches no layer of {type(transformer).__name__}; there are, "
+            f"by the endings of their names, {', '.join(some)}, …"
+        )
+    beside = {"add_k_proj", "add_v_proj"} & set(family.lora_targets)
+    if section.method == "dora" and "to_k" in targets and not beside <= set(targets):
+        raise ValueError(
+            f"peft.target_modules: diffusers loads no DoRA of {family.name} that adapts to_k without "
+            f"{' and '.join(sorted(beside))}: name them too, or set peft.method=lora"
+        )
+
+
 def check_bases(section: AdapterSection, base: BasePipeline) -> None:
     """Refuse adapters to go on from, or to learn beside, that were trained on another base.
 
@@ -107,18 +122,30 @@ def _load_adapter(family: GeneratorFamily, section: AdapterSection) -> None:
     except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ValueError(f"peft.pretrained={section.pretrained} is no adapter of this model ({first_line})") from error
-    if found.r != section.r:
-        raise ValueError(
-            f"peft.r={section.r}, and the adapter {section.pretrained} has rank {found.r}: set peft.r to it"
-        )
+    _refuse_other_settings(found, section, family.pipeline.transformer)
 
 
-def _linear_layers(transformer: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(name, layer) for name, layer in transformer.named_modules() if isinstance(layer, nn.Linear)]
-
-
-def _matches(transformer: nn.Module, target: str) -> bool:
-    return any(name == target or name.endswith(f".{target}") for name, _ in _linear_layers(transformer))
+def _refuse_other_settings(found: LoraConfig, section: AdapterSection, transformer: nn.Module) -> None:
+    """What an adapter was made with stays: what the recipe says otherwise would be passed over in silence."""
+    method = "dora" if found.use_dora else "lora"
+    theirs = {"r": found.r, "lora_alpha": found.lora_alpha, "method": method, "lora_dropout": found.lora_dropout}
+    for name, value in theirs.items():
+        asked = getattr(section, name)
+        if asked != value:
+            raise ValueError(
+                f"peft.{name}={asked}, and the adapter {section.pretrained} that is gone on from has {value}: set it "
+                "to that"
+            )
+    if section.target_modules is not None:
+        modules = [(name, one) for name, one in transformer.named_modules() if ".lora_" not in name]
+        adapted = {name for name, one in modules if isinstance(one, LoraLayer) and ADAPTER in one.lora_A}
+        linear = {name.removesuffix(".base_layer") for name, one in modules if isinstance(one, nn.Linear)}
+        endings = tuple(f".{target}" for target in section.target_modules)
+        if adapted != {name for name in linear if f".{name}".endswith(endings)}:
+            raise ValueError(
+                f"peft.target_modules={section.target_modules} are other layers than those of the adapter "
+                f"{section.pretrained} that is gone on from: leave the key out"
+            )
 
 
 def described_adapter(transformer: Any) -> dict[str, Any]:
