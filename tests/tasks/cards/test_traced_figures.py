@@ -71,3 +71,27 @@ def test_a_figure_that_is_gone_from_its_file_is_found(copy: Path) -> None:
     values["attribute_accuracy"]["groups"]["seen"]["columns"]["digit"]["count"] = 241
     path.write_text(json.dumps(values))
     assert untraced(copy) != []
+
+
+@pytest.mark.skipif(not SHOWN, reason="only a checkout has the cards of the recipes' models")
+def test_the_readme_says_of_checks_what_their_file_says() -> None:
+    readme = " ".join((MODEL_CARDS.parent / "README.md").read_text(encoding="utf-8").split())
+    checks = json.loads((MODEL_CARDS / "moving_digits" / "checks.json").read_text(encoding="utf-8"))["checks"]
+    (worst,) = [each for each in checks["groups"]["figures"] if each["details"]["group_column"] == "digit"]
+    assert worst["details"]["is_more_than_chance"]
+    low, high = worst["interval"]
+    said = f"digit {worst['details']['group']} is right in {worst['value']:.0%} [{low:.0%}, {high:.0%}] of "
+    said += f"{worst['count']} videos where all digits have {worst['details']['all']['value']:.0%}"
+    assert said.replace("%,", ",").replace("%]", "]").replace("%", " %") in readme
+    fall = max(
+        (each for each in checks["paraphrase"]["figures"] if each["name"] == "accuracy, all labels"),
+        key=lambda each: each["details"]["fall"],
+    )
+    assert fall["details"]["is_more_than_chance"]
+    assert fall["details"]["kind"] == "synonyms"
+    before, after = 100 * fall["reference_value"], 100 * fall["value"]
+    assert f"take all labels right from {before:.1f} to {after:.1f} % of {fall['count']}" in readme
+    near = checks["memorization"]
+    training = near["details"]["training"]["count"]
+    assert near["summary"] == f"Videos come no nearer to the {training} training clips than held-out real clips do."
+    assert f"{near['subject']['count']} videos come no nearer to the {training:,} training clips" in readme
