@@ -33,6 +33,8 @@ def export_finetuned(
 ) -> None:
     """Write the weights that the transformer holds now, and frames that diffusers makes with them, to compare with.
 
+    Where memory does not hold what makes the frames, they alone are missing.
+
     `base_pipeline.json`, written last, says what they belong to and how they are loaded.
     """
     family, pipe = pipeline.family, pipeline.family.pipeline
