@@ -201,6 +201,7 @@ class PretrainedGeneratorPipeline:
             "width": width or self.config.width,
         }
         arguments = self.call_arguments(**asked, num_inference_steps=num_inference_steps)
+        self.family.check_steps(arguments["num_inference_steps"])
         arguments |= {"output_type": output_type, **options}
         if isinstance(guidance_scale, dict):
             raise ValueError(f"guidance_scale={guidance_scale}: {self.family.name} is guided by one number; give it")

@@ -31,6 +31,8 @@ def check(tiny_pipeline_folder, tmp_path):
 
 def test_a_recipe_that_can_work_passes(check):
     check()
+    check("wan", "processor.target_fps=24", "generation.num_inference_steps=1")  # which is not told of it
+    check("ltx", "processor.target_fps=24", "generation.frame_rate=24")
 
 
 @pytest.mark.parametrize(
@@ -55,10 +57,13 @@ def test_a_recipe_that_can_work_passes(check):
             ["peft.target_modules=[to_q, to_z]"],
             r"peft\.target_modules: to_z matches no layer of Wan",
         ),
+        ("ltx", ["processor.target_fps=24"], r"generation\.frame_rate=16 is what ltx is told .*target_fps=24"),
+        ("ltx", ["generation.num_inference_steps=1"], r"generation\.num_inference_steps=1: ltx .* at least 2"),
+        ("mochi", ["generation.num_inference_steps=1"], r"generation\.num_inference_steps=1: mochi .* at least 2"),
     ],
     ids=[
         *("height", "frames", "comfyui family", "comfyui dora", "revision of a folder", "unnamed base"),
-        *("dropout", "all dropped", "shift", "muon", "targets"),
+        *("dropout", "all dropped", "shift", "muon", "targets", "frame rate", "steps of ltx", "steps of mochi"),
     ],
 )
 def test_what_cannot_work_is_refused(family, overrides, said, check):

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from loopback_hub import Repo
 
 from heygen_hf.data import write_video
+from heygen_hf.models.pretrained_generators.wan import WanFamily
 from heygen_hf.tasks.cards import rewrite_card
-from heygen_hf.tasks.finetuning.card import write_finetuning_card
+from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline
+from heygen_hf.tasks.finetuning.card import licence_of, write_finetuning_card
 from heygen_hf.tasks.recipe import load_recipe
 from heygen_hf.tasks.run_folder import RunFolder, write_json
 
@@ -128,3 +131,30 @@ def test_an_adapter_of_a_folder_is_not_to_be_published_without_a_name(adapter, t
         check_publishable(str(tmp_path), push_to_hub=True, named=None)
     check_publishable(str(tmp_path), push_to_hub=True, named="user/wan")
     check_publishable("user/wan", push_to_hub=True, named=None)
+
+
+@pytest.fixture
+def licence_on_the_hub(hub, monkeypatch, tmp_path):
+    """What the card of an adapter says of a base of the Hub, whose snapshot has no card of its own."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub_cache"))
+    repo = hub.repos["someone/wan"] = Repo()
+
+    def run(files: dict[str, bytes]) -> str | None:
+        sha = repo.commit(files, "a base")
+        snapshot = tmp_path / "snapshots" / sha
+        snapshot.mkdir(parents=True)
+        return licence_of(tmp_path, BasePipeline("someone/wan", sha, snapshot, WanFamily))
+
+    return run
+
+
+def test_the_licence_of_a_base_on_the_hub_is_asked_there(licence_on_the_hub, hub):
+    assert licence_on_the_hub({"README.md": b"---\nlicense: apache-2.0\n---\n"}) == "apache-2.0"
+    assert licence_on_the_hub({"README.md": b"no header"}) is None
+    assert licence_on_the_hub({"model_index.json": b"{}"}) is None
+    hub.fail("HEAD", r"README\.md", status=403, times=9)
+    hub.fail("GET", r"README\.md", status=403, times=9)
+    assert licence_on_the_hub({"README.md": b"---\nlicense: mit\n---\n"}) is None

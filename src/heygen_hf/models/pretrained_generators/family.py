@@ -35,6 +35,7 @@ class GeneratorFamily(ABC):
         has_one_dtype: whether the pipeline gives the transformer its text encoder's data type, so that all of its parts
             must have the same.
         frame_step: frames behind the first must be a multiple of it; else the autoencoder gives back a longer clip.
+        least_steps: of sampling; with fewer the pipeline's own schedule divides by zero.
         repeated_blocks: names of the transformer's lists of equal blocks.
     """
 
@@ -47,6 +48,7 @@ class GeneratorFamily(ABC):
     takes_control: ClassVar[bool] = False
     has_one_dtype: ClassVar[bool] = False
     frame_step: ClassVar[int] = 1
+    least_steps: ClassVar[int] = 1
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
@@ -165,6 +167,19 @@ class GeneratorFamily(ABC):
         return int(self.pipeline.vae_scale_factor_spatial)
 
     # Sampling.
+
+    @classmethod
+    def check_steps(cls, num_inference_steps: int) -> None:
+        """Refuse fewer steps than the family's pipeline can sample in.
+
+        Raises:
+            ValueError: names the fewest.
+        """
+        if num_inference_steps < cls.least_steps:
+            raise ValueError(
+                f"num_inference_steps={num_inference_steps}: {cls.name} samples in at least {cls.least_steps}; give "
+                "as many"
+            )
 
     def sampling_arguments(self, *, height: int, width: int, num_frames: int, frame_rate: float) -> dict[str, Any]:  # noqa: ARG002
         """Arguments of the pipeline's call that say the clip's size, in pixels."""

@@ -22,6 +22,7 @@ class LTXFamily(GeneratorFamily):
     pipeline_classes: ClassVar[tuple[str, ...]] = ("LTXPipeline", "LTXImageToVideoPipeline")
     prompt_tokens: int = 128
     has_one_dtype: ClassVar[bool] = True
+    least_steps: ClassVar[int] = 2
     takes_frame_timesteps: ClassVar[bool] = True
     frame_rate: float = 25.0
 

@@ -17,6 +17,7 @@ class MochiFamily(GeneratorFamily):
     pipeline_classes: ClassVar[tuple[str, ...]] = ("MochiPipeline",)
     prompt_tokens: int = 256
     has_one_dtype: ClassVar[bool] = True
+    least_steps: ClassVar[int] = 2
 
     @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors import safe_open
 
 from heygen_hf.data import decode_frames
@@ -46,7 +48,7 @@ def write_finetuning_card(folder: RunFolder, recipe: Recipe, *, base: BasePipeli
         library_name="diffusers",
         is_adapter=adapter is not None,
         base_model=said.get("base_model"),
-        adaptation=_adaptation(folder, recipe, said, licence=_licence_of(folder, base))
+        adaptation=_adaptation(folder, recipe, said, licence=licence_of(folder, base))
         | _kept(recipe)
         | describe_control(recipe.data),
         data_note=recipe.hub.data_description,
@@ -113,15 +115,15 @@ def _count_weights(path: Path) -> int:
     return count
 
 
-def _licence_of(folder: RunFolder, base: BasePipeline | None) -> str | None:
-    """As the base's own card says it, where that lies beside its weights."""
+def licence_of(folder: RunFolder, base: BasePipeline | None) -> str | None:
+    """As the base's own card says it, beside its weights or on the Hub."""
     if base is None:
         try:
             base = find_adapter_base(folder.path)
         except ValueError:
             return None
-    card = base.folder / "README.md"
-    if not card.is_file():
+    card = _card_of(base)
+    if card is None:
         return None
     found = re.match(r"---\r?\n(.*?)\r?\n---\r?\n", card.read_text(encoding="utf-8"), flags=re.DOTALL)
     try:
@@ -131,6 +133,16 @@ def _licence_of(folder: RunFolder, base: BasePipeline | None) -> str | None:
     if not isinstance(values, dict) or not values.get("license"):
         return None
     return str(values.get("license_name") or values["license"])
+
+
+def _card_of(base: BasePipeline) -> Path | None:
+    card = base.folder / "README.md"
+    if card.is_file() or Path(base.name).is_dir():
+        return card if card.is_file() else None
+    try:  # diffusers fetches what a pipeline is loaded from, and no card
+        return Path(hf_hub_download(base.name, "README.md", revision=base.revision))
+    except (OSError, ValueError, HfHubHTTPError):
+        return None
 
 
 def _usage(folder: RunFolder, said: Mapping[str, Any]) -> str:

@@ -44,6 +44,16 @@ def check_training(recipe: Recipe, base: BasePipeline) -> None:
         raise ValueError(f"model.condition_dropout must lie in [0, 1), got {dropout}: it is a share of the samples")
     if shift is not None and not shift > 0:
         raise ValueError(f"model.timestep_shift must be above 0, got {shift}; 1.0 leaves timesteps uniform")
+    try:
+        base.family.check_steps(recipe.generation.num_inference_steps)
+    except ValueError as error:
+        raise ValueError(f"generation.{error}") from None
+    target, told = recipe.processor.target_fps, recipe.generation.frame_rate
+    if hasattr(base.family, "frame_rate") and target is not None and target != told:
+        raise ValueError(
+            f"generation.frame_rate={told:g} is what {base.family.name} is told of the clips, and processor.target_fps="
+            f"{target:g} is what they have: set both to the same"
+        )
     if peft is None:
         return
     if recipe.training.get("optimizer") == "muon":
