@@ -96,7 +96,7 @@ def test_a_reference_that_memory_does_not_hold_loses_no_run(
     assert "--resume auto" in warnings[0]
     assert [_read(run / name) for name in (BASE_FILE, "reference.json")] == whole
     assert load_file(run / WEIGHTS)
-    assert load_finetuned(run).family.name == "ltx"
+    assert load_finetuned(run, base=str(base.folder)).family.name == "ltx"
     assert pipeline.family.pipeline.components["transformer"] is parts["transformer"]
 
 
