@@ -103,7 +103,7 @@ def test_what_cannot_be_published_is_refused_before_anything_is_sent(
     with pytest.raises(PushError, match=r"there is no Hugging Face token.*--local-only"):
         publish(clips, hub, token=None)
     (clips / "train" / "a.mp4").unlink()
-    with pytest.raises(GateError, match=r"not published: 1 of 10 checks failed: rows that cannot be used: 1 of 2 rows"):
+    with pytest.raises(GateError, match=r"not published: 1 of 11 checks failed: rows that cannot be used: 1 of 2 rows"):
         publish(clips, hub)
     with pytest.raises(ValueError, match=r"there is no file notes\.json at the top"):
         publish(clips, hub, also=["notes.json"])
