@@ -60,7 +60,7 @@ def write_reference(
     try:
         frames = _reference_frames(pipeline, *loaded_from, dtype=dtype, prompt=prompt, seed=seed, given=first)
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         print(
             f"warning: memory does not hold what it takes to make the reference frames in {_name(dtype)}, so there is "
@@ -91,7 +91,8 @@ def write_reference(
     return dtypes
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory, of the device or of the machine, did not hold something."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or should_reduce_batch_size(error)
 
 

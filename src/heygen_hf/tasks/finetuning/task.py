@@ -1,6 +1,7 @@
 """What fine-tuning a published generator does differently from training one's own; the story is the same."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cached_property, partial
 from typing import Any
@@ -33,13 +34,14 @@ from heygen_hf.tasks.finetuning.clips.control import (
     with_control,
     write_controls,
 )
-from heygen_hf.tasks.finetuning.clips.encoders import FamilyEncoders, family_encoders
+from heygen_hf.tasks.finetuning.clips.encoders import FamilyEncoders, drop_text_encoders, family_encoders
 from heygen_hf.tasks.finetuning.clips.first_frames import first_frame_samples
 from heygen_hf.tasks.finetuning.export import export_finetuned, write_samples
 from heygen_hf.tasks.finetuning.measuring import measure_validation
 from heygen_hf.tasks.finetuning.memory.plan import plan_memory
 from heygen_hf.tasks.finetuning.model import build_generator, check_clip_size, check_training, described_family
 from heygen_hf.tasks.finetuning.recipe import with_defaults
+from heygen_hf.tasks.finetuning.reference import is_out_of_memory
 from heygen_hf.tasks.recipe import Recipe
 from heygen_hf.tasks.run_folder import RunFolder, TrainedRun
 from heygen_hf.tasks.text_to_video.bare import BareVideoTraining, samples_per_step
@@ -58,6 +60,7 @@ class Finetuning(TextToVideo):
     """A published pipeline of diffusers, its transformer trained whole or with an adapter."""
 
     arguments_class = FinetuningTrainingArguments
+    fills_cache_first = True
     offloading: BlockOffloading | None = None
 
     @cached_property
@@ -185,8 +188,17 @@ class Finetuning(TextToVideo):
             found.append(KeepOrthogonal(OrthogonalToEarlier(model.transformer, ADAPTER)))
         return found
 
-    def build_pipeline(self, model: Any, *, processor: VideoProcessor, **_: Any) -> PretrainedGeneratorPipeline:  # noqa: ARG002
+    def build_pipeline(
+        self,
+        model: Any,  # noqa: ARG002 - the family's own
+        *,
+        processor: VideoProcessor,
+        is_main: bool = True,
+        **_: Any,
+    ) -> PretrainedGeneratorPipeline:
         generation = self.recipe.generation
+        if not is_main:
+            drop_text_encoders(self.family)
         return PretrainedGeneratorPipeline(
             self.family,
             SamplingDefaults(
@@ -211,9 +223,17 @@ class Finetuning(TextToVideo):
             return first_frame_samples(found, data.test, processor=processor, keeps_prompts=asked)
         return found
 
-    def before_training(self, pipeline: Any, *, samples: Samples, folder: RunFolder) -> None:
+    def before_training(self, pipeline: Any, *, samples: Samples, folder: RunFolder, device: Any) -> None:
         """What the base makes of the sample prompts, to be set beside what it makes afterwards."""
-        self._write_samples(pipeline, folder, samples, name="before", precision=self._precision)
+        # Of blocks that wait on the CPU the offloading moves the weights; a model to be sharded is there whole.
+        elsewhere = pipeline.device != device and self.offloading is None
+        try:
+            with pipeline.computing_on(device) if elsewhere else nullcontext():
+                self._write_samples(pipeline, folder, samples, name="before", precision=self._precision)
+        except (MemoryError, RuntimeError) as error:
+            if not (elsewhere and is_out_of_memory(error)):
+                raise
+            print(f"{device} does not hold the whole model, so there are no samples of the base to compare with")
         write_controls(folder.samples, samples, frame_rate=self.recipe.generation.frame_rate)
 
     def export(self, folder: RunFolder, pipeline: Any, *, samples: Samples, precision: str) -> None:

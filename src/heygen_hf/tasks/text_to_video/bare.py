@@ -65,6 +65,7 @@ class BareVideoTraining(BareTraining):
             processor=self._processor,
             tokenizer=self._tokenizer,
             device=arguments.device,
+            fill_first=parts.fills_cache_first,
         )
         set_seed(recipe.seed)
         model = parts.build_model(processor=self._processor, tokenizer=self._tokenizer)

@@ -109,22 +109,33 @@ def training_data(
     device: torch.device,
     process_index: int = 0,
     num_processes: int = 1,
+    fill_first: bool = False,
 ) -> PreparedData:
     """The data that the trainer draws from: `data` itself without encoders, else its clips as encodings.
 
     Encoders of something that is missing are moved to the device, or stay on the CPU where `data.num_workers` asks for
     workers, which then encode. Where nothing is missing, the clips let go of them. An autoencoder that does not know
     its latents' mean and spread is given those of the training clips.
+
+    Args:
+        fill_first: encode what is missing before training, all processes together, with the encoders on the device;
+            behind it they are on the CPU, for a transformer that would not fit beside them.
+
+    Raises:
+        ValueError: with `fill_first`, memory does not hold a batch, or something cannot be encoded.
     """
     if not encoders:
         return data
     encoded = encode_data(recipe, data, encoders, processor=processor, tokenizer=tokenizer)
     is_main = process_index == 0
     missing = encoded.missing()
+    if missing and fill_first:
+        _fill_first(recipe, encoded, encoders, device, process_index=process_index, num_processes=num_processes)
+        missing = 0
     # latents that are all there need no decoding, for which alone there would be workers
     latents = encoders.autoencoder is not None
     num_workers = data.num_workers if not latents else recipe.data.num_workers or 0
-    if not (missing and num_workers):
+    if not (missing and num_workers) and not fill_first:
         # the text encoder, often the largest, waits on the CPU where it is only asked for samples
         (encoders if missing else encoders.without_text_encoder()).to(device)
     if missing and is_main:
@@ -145,6 +156,33 @@ def training_data(
         beside=beside,
         num_workers=num_workers,
     )
+
+
+def _fill_first(
+    recipe: Recipe,
+    encoded: EncodedData,
+    encoders: Encoders,
+    device: torch.device,
+    *,
+    process_index: int,
+    num_processes: int,
+) -> None:
+    """Encode all that is missing, this process's share of it, and leave the encoders on the CPU."""
+    if process_index == 0:
+        print(f"{encoded.missing()} encodings are not cached: they are made once, before training")
+    shares = {"process_index": process_index, "num_processes": num_processes, "progress": process_index == 0}
+    try:
+        encoders.to(device)
+        reports = encoded.fill(batch_size=recipe.data.cache.batch_size, **shares)
+    finally:
+        encoders.to("cpu")
+    # all processes ask the cache, so that none goes on alone
+    if missing := encoded.missing():
+        problems = [problem for accounts in reports.values() for account in accounts for problem in account.problems]
+        which = f", as {problems[0][0]!r}: {problems[0][1]}" if problems else ""
+        raise ValueError(
+            f"{missing} clips or captions cannot be encoded{which}; mend them, or take them out of the data"
+        )
 
 
 def _normalize(

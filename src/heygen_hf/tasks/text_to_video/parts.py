@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from transformers import PreTrainedTokenizerBase, TrainerCallback
 
 from heygen_hf.data import VideoTextCollator
@@ -50,6 +51,8 @@ class TextToVideo:
 
     trainer_class: type[VideoGenerationTrainer] = VideoGenerationTrainer
     arguments_class: type[VideoGenerationTrainingArguments] = VideoGenerationTrainingArguments
+    # Whether what is not cached is encoded before training and not while it goes on: for encoders of many gigabytes.
+    fills_cache_first: bool = False
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -159,8 +162,14 @@ class TextToVideo:
             **(self.components() if is_main else {}),
         )
 
-    def before_training(self, pipeline: VideoGenerationPipeline, *, samples: "Samples", folder: RunFolder) -> None:
-        """Called once a fresh training is about to begin, on the main process."""
+    def before_training(
+        self, pipeline: VideoGenerationPipeline, *, samples: "Samples", folder: RunFolder, device: torch.device
+    ) -> None:
+        """Called once a fresh training is about to begin, on the main process.
+
+        Args:
+            device: this process's; a model that will be sharded is not there yet.
+        """
 
     def export(
         self, folder: RunFolder, pipeline: VideoGenerationPipeline, *, samples: "Samples", precision: str

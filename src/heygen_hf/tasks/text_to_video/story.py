@@ -72,6 +72,7 @@ def run(
         device=arguments.device,
         process_index=arguments.process_index,
         num_processes=arguments.world_size,
+        fill_first=parts.fills_cache_first,
     )
 
     # 2. Model. Seeded here: the trainer seeds only after the weights are drawn.
@@ -105,7 +106,7 @@ def run(
         ),
     )
     if arguments.should_save and checkpoint is None:
-        parts.before_training(pipeline, samples=samples, folder=folder)
+        parts.before_training(pipeline, samples=samples, folder=folder, device=arguments.device)
     meter = RunMeter()
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     spent = meter.stop()

@@ -26,6 +26,12 @@ class FamilyEncoders(Encoders):
     family: GeneratorFamily | None = None
     control: ControlKind | None = None
 
+    def to(self, device: torch.device | str) -> None:
+        super().to(device)
+        images = getattr(self.family and self.family.pipeline, "image_encoder", None)
+        if images is not None:
+            images.to(device)
+
     def encode_frames(self, processor: VideoProcessor, *, with_spread: bool) -> EncodeFrames:
         assert self.family is not None
         assert self.autoencoder is not None
@@ -90,6 +96,12 @@ def family_encoders(family: GeneratorFamily, *, geometry: Any, control: ControlK
     return FamilyEncoders(
         pipe.vae, nn.ModuleList([text for text in texts if text is not None]), geometry, family, control
     )
+
+
+def drop_text_encoders(family: GeneratorFamily) -> None:
+    """Let go of the text encoders of a pipeline that encodes no more prompts."""
+    pipe = family.pipeline
+    pipe.register_modules(**{name: None for name in _TEXT_ENCODERS if getattr(pipe, name, None) is not None})
 
 
 class EncodePrompts:
