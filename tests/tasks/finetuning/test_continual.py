@@ -118,6 +118,17 @@ def test_the_new_adapter_reads_nothing_that_earlier_ones_read(family, two_earlie
     assert layer.lora_A[ADAPTER].weight.norm() > 0.5
 
 
+def test_what_earlier_ones_read_moves_to_the_new_rows_device_once(family, two_earlier):
+    transformer = family.pipeline.transformer
+    add_adapter(family, AdapterSection(**SECTION, previous=two_earlier, orthogonal=False))
+    keep = OrthogonalToEarlier(transformer, ADAPTER)  # made before the trainer moves the model
+    transformer.to("meta")
+    keep()
+    first, second = ([basis for _, basis in keep._rows()] for _ in range(2))
+    assert all(basis.is_meta for basis in first)
+    assert all(basis is same for basis, same in zip(first, second, strict=True))
+
+
 @pytest.mark.parametrize("change", ["no folder", "another model", "dora", "all inputs"])
 def test_an_earlier_adapter_that_cannot_be_is_refused(change, family, tmp_path):
     folder, expected = str(tmp_path / "adapter"), "is no adapter of this model"

@@ -119,8 +119,11 @@ class OrthogonalToEarlier:
 
     def _rows(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The new rows, of sharded weights this process's, and what the earlier ones span."""
-        for layer, basis in self._bases:
+        for number, (layer, basis) in enumerate(self._bases):
             rows = local(layer.lora_A[self._adapter].weight)
+            if basis.device != rows.device:
+                basis = basis.to(rows.device)
+                self._bases[number] = (layer, basis)  # to be copied once, and not at every step
             yield rows, basis.to(rows)
 
 
