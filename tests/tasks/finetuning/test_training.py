@@ -69,6 +69,7 @@ def train(
                 "processor.target_fps=null",
                 "processor.frame_position=start",
                 "model.dtype=float32",
+                "model.tiled_encoding=false",  # tiles of a tiny autoencoder would be smaller than its kernels
                 *(("peft.r=8", "training.learning_rate=3e-2") if kind == "lora" else ("training.learning_rate=3e-3",)),
                 f"training.max_steps={STEPS}",
                 "training.warmup_steps=0",
