@@ -19,3 +19,4 @@ def train_without_validation(arguments: BaseTrainingArguments) -> None:
     if arguments.eval_strategy != IntervalStrategy.NO and arguments.should_save:
         print("no validation split: nothing is evaluated while the run trains; data.validation gives it one")
     arguments.eval_strategy = IntervalStrategy.NO
+    arguments.eval_on_start = False

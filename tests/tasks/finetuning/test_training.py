@@ -161,3 +161,11 @@ def test_blocks_may_wait_while_a_second_adapter_keeps_clear_of_the_first(train):
     assert len(load_file(run / "pytorch_lora_weights.safetensors")) == len(
         load_file(first / "pytorch_lora_weights.safetensors")
     )
+
+
+def test_a_single_clip_is_trained_on_without_a_validation_loss(train, tmp_path):
+    clip = render_moving_digits(tmp_path / "clips", num_train=1, num_validation=1, num_test=1, num_frames=9) / "train"
+    steps = ("training.max_steps=2", "training.save_steps=2")
+    run = train("wan", "lora", f"data.train={clip}", "data.validation=null", *steps, name="wan_single_clip")
+    assert (run / "pytorch_lora_weights.safetensors").is_file()
+    assert not any("eval_loss" in line for line in log_of(run))

@@ -12,7 +12,7 @@ from heygen_hf.tasks.responsible_checks.group_comparison import FigurePerVideo, 
 from heygen_hf.tasks.responsible_checks.judging import judging_of
 from heygen_hf.tasks.responsible_checks.options import MAX_CLIPS, CheckOptions
 from heygen_hf.tasks.responsible_checks.real_clips import labelled_real_clips
-from heygen_hf.tasks.responsible_checks.subject import CheckedVideos
+from heygen_hf.tasks.responsible_checks.subject import NO_GROUPS, CheckedVideos
 
 
 def check_groups(videos: CheckedVideos, options: CheckOptions) -> Check:
@@ -23,10 +23,7 @@ def check_groups(videos: CheckedVideos, options: CheckOptions) -> Check:
     """
     columns = list(options.groups or videos.own_columns)
     if not columns or not videos.labels:
-        raise ValueError(
-            "groups compares videos by columns of their metadata: name some with --groups, such as --groups "
-            "colour,digit, or leave groups out"
-        )
+        raise ValueError(NO_GROUPS)
     figures = _judged(videos, columns) + _measured(videos, options)
     if not figures:
         raise ValueError(

@@ -41,6 +41,12 @@ class CheckedVideos:
     own_columns: Sequence[str] = field(default_factory=tuple)
 
 
+NO_GROUPS = (
+    "groups compares videos by columns of their metadata: name some with --groups, such as --groups colour,digit, or "
+    "leave groups out"
+)
+
+
 def videos_of_run(source: Source, options: CheckOptions) -> CheckedVideos:
     """Make those of the videos that are not there yet: the same that `--metrics` measures.
 
@@ -59,6 +65,8 @@ def videos_of_run(source: Source, options: CheckOptions) -> CheckedVideos:
     recipe = load_recipe(run.folder.recipe) if run.folder.recipe.is_file() else None
     own = list(recipe.data.label_columns) if recipe is not None else []
     labels = _labels_of_run(run, recipe, own, options)
+    if "groups" in options.checks and not (options.groups or own):  # known before hours of sampling
+        raise ValueError(NO_GROUPS)
     files = run.make_videos(Path(options.videos_dir) if options.videos_dir else run.videos_folder(source.results))
     return CheckedVideos(
         clips=VideoFiles(files),
