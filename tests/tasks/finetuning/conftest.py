@@ -30,14 +30,16 @@ def export(
 ) -> Callable[..., Path]:
     """Exports an adapter of a family with random weights (or the whole pipeline: `peft=None`), and gives its folder."""
 
-    def make(family: str, *, dtype: str = "float32", base: Path | None = None, **section: Any) -> Path:
+    def make(
+        family: str, *, dtype: str = "float32", base: Path | None = None, tiled: bool = False, **section: Any
+    ) -> Path:
         from tiny_pipelines import TINY_CLIPS
 
         peft = AdapterSection(**{"r": 4, "lora_alpha": 8, **section}) if section.get("peft", True) else None
         folder = tmp_path_factory.mktemp("exports") / f"{family}_run"
         folder.mkdir()
         found = find_base({"pretrained": str(base or tiny_pipeline_folder(family))})
-        loaded = load_family(found, {"dtype": dtype}, adapts=peft is not None)
+        loaded = load_family(found, {"dtype": dtype, "tiled_encoding": tiled}, adapts=peft is not None)
         if peft is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(1)

@@ -1,12 +1,15 @@
 """What keeps the encoders of large clips in memory: tiles, one clip at a time, and fewer bits."""
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from heygen_hf.hub.gate.loading_program import Check
 from heygen_hf.tasks.finetuning.base.pipeline import find_base, load_family
 from heygen_hf.tasks.finetuning.clips.encoders import family_encoders
+from heygen_hf.tasks.finetuning.loading import load_finetuned
 from heygen_hf.tasks.recipe import load_recipe
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes" / "finetune"
@@ -36,6 +39,17 @@ def test_tiles_are_of_the_pipelines_own_autoencoder_and_have_a_cache_of_their_ow
     settings = [family_encoders(family, geometry=None).frame_settings() for family in (whole, tiled)]
     assert settings[1].pop("tiled") is True
     assert settings[0] == settings[1]
+
+
+@pytest.mark.parametrize("tiled", [True, False])
+def test_what_was_decoded_in_tiles_is_so_again(tiled, export, tiny_pipeline_folder):
+    run, base = export("wan", tiled=tiled), str(tiny_pipeline_folder("wan"))
+    assert load_finetuned(run).vae.use_tiling is tiled
+    said = json.loads((run / "reference.json").read_text())
+    job = {"source": str(run), "revision": None, "base": base}
+    check = Check({**job, "reference": str(run / "reference.safetensors"), "reference_values": said})
+    assert check._plain_pipeline("WanPipeline", base).vae.use_tiling is tiled
+    assert check.way_pipeline_adapter("WanPipeline", trusts=False) is None
 
 
 def test_encoders_are_held_in_the_data_type_that_is_asked_for_and_the_transformer_in_its_own(load):

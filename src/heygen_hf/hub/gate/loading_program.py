@@ -77,7 +77,10 @@ class Check:
 
         torch.set_num_threads(self.values.get("threads", torch.get_num_threads()))
         dtypes = {part: dtype and getattr(torch, dtype) for part, dtype in self.values["dtypes"].items()}
-        return getattr(diffusers, name).from_pretrained(source, dtype=dtypes, use_safetensors=True, **options)
+        pipe = getattr(diffusers, name).from_pretrained(source, dtype=dtypes, use_safetensors=True, **options)
+        if self.values.get("tiled"):  # where tiles meet, frames are blended
+            pipe.vae.enable_tiling()
+        return pipe
 
     def _compare_frames(self, pipe: Any) -> str | None:
         import torch

@@ -14,6 +14,7 @@ from heygen_hf.tasks.finetuning.adapter.lora import ADAPTER
 from heygen_hf.tasks.finetuning.base.identity import fingerprint_transformer
 from heygen_hf.tasks.finetuning.base.pipeline import BasePipeline, find_base, load_family
 from heygen_hf.tasks.finetuning.export import BASE_FILE
+from heygen_hf.tasks.run_folder import read_json
 
 _KEYS = ("base_model", "base_revision", "base_fingerprint", "weights", "dtypes", "sampling", "processor")
 
@@ -47,6 +48,8 @@ def load_finetuned(run: str | Path, *, base: str | None = None, dtype: str = "fl
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
             first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(f"{run}: {said['weights']} does not load onto {found.name} ({first_line})") from error
+    if read_json(run / "reference.json").get("tiled"):
+        family.pipeline.vae.enable_tiling()
     if hasattr(family, "frame_rate"):
         family.frame_rate = said["sampling"]["frame_rate"]
     return PretrainedGeneratorPipeline(

@@ -82,6 +82,7 @@ def write_reference(
             "seed": seed,
             "call": pipeline.call_arguments() | {"output_type": "pt"},
             "dtypes": dtypes,
+            "tiled": bool(getattr(pipeline.vae, "use_tiling", False)),
             "device": pipeline.device.type,
             "threads": torch.get_num_threads(),  # sums are taken in another order where there are more
             "compiled": False,
