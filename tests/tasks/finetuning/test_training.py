@@ -169,3 +169,8 @@ def test_a_single_clip_is_trained_on_without_a_validation_loss(train, tmp_path):
     run = train("wan", "lora", f"data.train={clip}", "data.validation=null", *steps, name="wan_single_clip")
     assert (run / "pytorch_lora_weights.safetensors").is_file()
     assert not any("eval_loss" in line for line in log_of(run))
+
+
+def test_clips_that_are_not_there_are_missed_before_the_base_is(train):
+    with pytest.raises(ValueError, match="path/to/my_clips"):
+        train("wan", "lora", "data.train=path/to/my_clips", "model.pretrained=nobody/nothing", name="wan_no_clips")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase, TrainerCallback
@@ -11,6 +12,7 @@ from transformers import PreTrainedTokenizerBase, TrainerCallback
 from heygen_hf.data import VideoTextCollator
 from heygen_hf.data.buckets import Bucket
 from heygen_hf.data.loading import ClipLoader
+from heygen_hf.data.sources.locations import is_missing_locally, locate
 from heygen_hf.hub import write_sample_strips
 from heygen_hf.layers.patches import patch_grid
 from heygen_hf.models.pretrained_generators import GeneratorFamily, PretrainedVideoGenerator
@@ -82,6 +84,9 @@ class Finetuning(TextToVideo):
         return family
 
     def check(self) -> None:
+        name = self.recipe.model.get("pretrained")
+        if name is not None and not Path(name).is_dir() and not is_missing_locally(name):
+            self._look_for_clips()  # before a base is fetched, which may take hours
         described = described_family(self.base)
         check_cacheable(self.recipe)
         check_training(self.recipe, self.base)
@@ -107,6 +112,12 @@ class Finetuning(TextToVideo):
             sizes |= {f"the bucket {bucket} in data:": bucket for bucket in buckets}
         for where, size in sizes.items():
             check_clip_size(self.base, self.geometry, size, patch_size=described.patch_size, where=where)
+
+    def _look_for_clips(self) -> None:
+        data = self.recipe.data
+        for source in (data.train, *(beside.train for beside in (data.prior, data.replay) if beside is not None)):
+            if isinstance(source, str):
+                locate(source, None)
 
     def with_defaults(self, recipe: Recipe) -> Recipe:
         return with_defaults(recipe)
