@@ -15,7 +15,7 @@ from heygen_hf.tasks.demo.model_inputs import ModelInputs
         (["region"], {"video", "mask"}),
         (["random"], {"image", "last_image", "video", "goes_on"}),
     ],
-    ids=str,
+    ids=lambda value: "none" if not value else "-".join(sorted(value)),
 )
 def test_given_frames_are_asked_for_where_they_were_learned(pipeline_of, patterns, expected) -> None:
     inputs = ModelInputs.of(pipeline_of(given_frame_patterns=patterns))
