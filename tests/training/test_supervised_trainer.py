@@ -15,7 +15,7 @@ from heygen_hf.models.text_transformer import (
     TextTransformerForCausalLM,
     TextTransformerForSequenceClassification,
 )
-from heygen_hf.tasks.run_facts import training_facts
+from heygen_hf.tasks.run_facts import RunMeter, training_facts
 from heygen_hf.training import JsonLinesLog, SupervisedTrainer, SupervisedTrainingArguments
 
 
@@ -190,7 +190,7 @@ def test_the_best_checkpoint_comes_back_with_its_average(tmp_path: Path) -> None
     with trainer.ema_weights():
         held = dict(trainer.model.named_parameters())
         assert all(torch.equal(held[name], value) for name, value in saved.items())
-    facts = training_facts(trainer, data_name="x", reports={}, training_seconds=1.0, command=None)
+    facts = training_facts(trainer, data_name="x", reports={}, spent=RunMeter().stop(), command=None)
     assert facts["validation_loss"] == next(e["eval_loss"] for e in trainer.state.log_history if "eval_loss" in e)
 
 
