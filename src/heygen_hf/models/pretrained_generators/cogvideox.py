@@ -36,7 +36,7 @@ class CogVideoXFamily(GeneratorFamily):
         return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
-        dtype, pipe = self.pipeline.transformer.dtype, self.pipeline
+        dtype, pipe = self.transformer_dtype, self.pipeline
         rotary = None
         if self.transformer_config.use_rotary_positional_embeddings:
             spatial = pipe.vae_scale_factor_spatial

@@ -52,6 +52,7 @@ class GeneratorFamily(ABC):
 
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
+        self._dtype: tuple[Any, torch.dtype] | None = None
         self.check()
 
     def check(self) -> None:  # noqa: B027 - most have nothing to refuse
@@ -140,6 +141,15 @@ class GeneratorFamily(ABC):
     def transformer_config(self) -> Any:
         """The transformer's configuration."""
         return self.pipeline.transformer.config
+
+    @property
+    def transformer_dtype(self) -> torch.dtype:
+        """Of the transformer's own weights. diffusers looks at all of them for it, which takes a part of a step."""
+        transformer = self.pipeline.transformer
+        known_by = (id(transformer), next(iter(transformer.parameters())).dtype)
+        if self._dtype is None or self._dtype[0] != known_by:
+            self._dtype = (known_by, transformer.dtype)
+        return self._dtype[1]
 
     @property
     @abstractmethod

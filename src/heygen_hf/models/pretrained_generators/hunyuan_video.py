@@ -37,7 +37,7 @@ class HunyuanVideoFamily(GeneratorFamily):
         ]
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
-        dtype = self.pipeline.transformer.dtype
+        dtype = self.transformer_dtype
         guidance = torch.full((len(noisy),), self.embedded_guidance, dtype=dtype, device=noisy.device)
         return {
             "hidden_states": noisy.transpose(1, 2).to(dtype),

@@ -41,7 +41,7 @@ class LTXFamily(GeneratorFamily):
         return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
-        pipe, dtype = self.pipeline, self.pipeline.transformer.dtype
+        pipe, dtype = self.pipeline, self.transformer_dtype
         frames, height, width = self.patch_size
         _, latent_frames, _, latent_height, latent_width = noisy.shape
         packed = pipe._pack_latents(noisy.transpose(1, 2), height, frames)

@@ -40,7 +40,7 @@ class MochiFamily(GeneratorFamily):
         return {"max_sequence_length": self.prompt_tokens}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
-        dtype = self.pipeline.transformer.dtype
+        dtype = self.transformer_dtype
         return {
             "hidden_states": noisy.transpose(1, 2).to(dtype),
             "encoder_hidden_states": conditions["encoder_hidden_states"].to(dtype),

@@ -156,6 +156,12 @@ class PretrainedVideoGenerator(nn.Module):
 
     # What Trainer asks of a model.
 
+    def train(self, mode: bool = True) -> "PretrainedVideoGenerator":
+        """As of any module. Trainer asks for it at every step, and walking all parts takes a part of one."""
+        if self.training == mode and self.transformer.training == mode:
+            return self
+        return super().train(mode)
+
     def activation_checkpointing_enable(
         self,
         activation_checkpointing_kwargs: dict[str, Any] | None = None,

@@ -46,7 +46,7 @@ class WanFamily(GeneratorFamily):
         return {"max_sequence_length": self.prompt_tokens, "mends_text": is_available("ftfy")}
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
-        dtype = self.pipeline.transformer.dtype
+        dtype = self.transformer_dtype
         return {
             "hidden_states": noisy.transpose(1, 2).to(dtype),
             "timestep": self._timestep(timestep, noisy) * _STEPS,
