@@ -155,7 +155,7 @@ def test_no_process_and_no_descriptor_stays_behind():
     del call
     gc.collect()
     assert own_children() == children
-    assert num_descriptors() == descriptors
+    assert num_descriptors() <= descriptors  # others of this process may be closed meanwhile
 
 
 def test_the_child_has_one_thread_though_the_parent_used_several():
