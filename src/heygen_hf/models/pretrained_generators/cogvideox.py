@@ -32,9 +32,6 @@ class CogVideoXFamily(GeneratorFamily):
         # The transformer reads the padding too.
         return [{"text_embeddings": row} for row in embeddings]
 
-    def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": self.prompt_tokens}
-
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype, pipe = self.transformer_dtype, self.pipeline
         rotary = None

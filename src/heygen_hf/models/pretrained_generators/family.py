@@ -68,9 +68,21 @@ class GeneratorFamily(ABC):
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
         """Each prompt as the transformer reads it: `text_embeddings` `(tokens, width)`, and further tensors by name."""
 
+    @torch.no_grad()
+    def _encode_with_mask(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+        """`encode_prompts` of pipelines that return a mask beside the embeddings."""
+        embeddings, mask, *_ = self.pipeline.encode_prompt(
+            list(prompts),
+            do_classifier_free_guidance=False,
+            max_sequence_length=self.prompt_tokens,
+            device=self.pipeline.text_encoder.device,
+        )
+        rows = zip(embeddings, mask, strict=True)
+        return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
+
     def prompt_settings(self) -> dict[str, Any]:
         """What decides encoded prompts beside the text encoders and tokenizers, as JSON."""
-        return {}
+        return {"max_sequence_length": self.prompt_tokens}
 
     def encode_first_frames(self, frames: torch.Tensor, *, num_frames: int) -> dict[str, torch.Tensor]:  # noqa: ARG002
         """What the transformer is told of a clip's first frame, tensors with a row for each clip, by name.

@@ -26,19 +26,8 @@ class LTXFamily(GeneratorFamily):
     takes_frame_timesteps: ClassVar[bool] = True
     frame_rate: float = 25.0
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
-        embeddings, mask, *_ = self.pipeline.encode_prompt(
-            list(prompts),
-            do_classifier_free_guidance=False,
-            max_sequence_length=self.prompt_tokens,
-            device=self.pipeline.text_encoder.device,
-        )
-        rows = zip(embeddings, mask, strict=True)
-        return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
-
-    def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": self.prompt_tokens}
+        return self._encode_with_mask(prompts)
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         pipe, dtype = self.pipeline, self.transformer_dtype

@@ -19,7 +19,6 @@ class MochiFamily(GeneratorFamily):
     has_one_dtype: ClassVar[bool] = True
     least_steps: ClassVar[int] = 2
 
-    @torch.no_grad()
     def encode_prompts(self, prompts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
         # Where empty prompts are to be zeros, the pipeline makes zeros of all prompts beside one.
         empty = [prompt for prompt in prompts if not prompt]
@@ -27,17 +26,7 @@ class MochiFamily(GeneratorFamily):
             others = iter(self.encode_prompts([prompt for prompt in prompts if prompt]))
             zeros = iter(self.encode_prompts(empty))
             return [next(others if prompt else zeros) for prompt in prompts]
-        embeddings, mask, *_ = self.pipeline.encode_prompt(
-            list(prompts),
-            do_classifier_free_guidance=False,
-            max_sequence_length=self.prompt_tokens,
-            device=self.pipeline.text_encoder.device,
-        )
-        rows = zip(embeddings, mask, strict=True)
-        return [{"text_embeddings": row, "text_embeddings_mask": mask_row.bool()} for row, mask_row in rows]
-
-    def prompt_settings(self) -> dict[str, Any]:
-        return {"max_sequence_length": self.prompt_tokens}
+        return self._encode_with_mask(prompts)
 
     def transformer_inputs(self, noisy: torch.Tensor, timestep: torch.Tensor, conditions: Conditions) -> dict[str, Any]:
         dtype = self.transformer_dtype

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,21 +14,21 @@ from heygen_hf.tasks.video_metrics.references import RealClips
 from heygen_hf.types import VideoClip
 
 
-class SourceClips(RealClips):
+class SourceClips(RealClips, ABC):
     """Clip by clip in the order of the videos, without the frames at their start that a video is given."""
 
     @property
+    @abstractmethod
     def num_given(self) -> int:
         """Frames at the start of each video that the model did not make."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frames(self, row: int) -> torch.Tensor:
         """uint8 `(num_frames, channels, height, width)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def taken_by(self, processor: VideoProcessor) -> Any:
         """How frames are taken of the files, as JSON has it."""
-        raise NotImplementedError
 
     def first(self, count: int, *, processor: VideoProcessor, frame_rate: float) -> ReferenceClips:
         rows = [self.row_of(number) for number in range(count)]
