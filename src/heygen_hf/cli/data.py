@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from heygen_hf.cli.push_options import Branch, CreatePR, LocalOnly, Private, Tag, Update
+
 data_app = typer.Typer(
     help="Write an embedded data set to a folder; cache latents and text embeddings; publish a folder of clips.",
     no_args_is_help=True,
@@ -113,20 +115,12 @@ def cache(
 def push(
     folder: Annotated[Path, typer.Argument(help="Captioned clips in any layout, for example data/moving_digits.")],
     repo_id: Annotated[str, typer.Option(metavar="USER/NAME", help="The data set on the Hub.")],
-    local_only: Annotated[
-        bool, typer.Option("--local-only", help="Write and check the repository's folder, and stop before the push.")
-    ] = False,
-    private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Of a data set that is created; the account's default.")
-    ] = None,
-    branch: Annotated[str | None, typer.Option(help="Push to this branch instead of main.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Give the new revision this tag.")] = None,
-    create_pr: Annotated[
-        bool, typer.Option("--create-pr", help="Open a pull request instead of changing main.")
-    ] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="Change a data set that holds files; those that are no more are removed.")
-    ] = False,
+    local_only: LocalOnly = False,
+    private: Private = None,
+    branch: Branch = None,
+    tag: Tag = None,
+    create_pr: CreatePR = False,
+    update: Update = False,
     licence: Annotated[
         str | None, typer.Option("--license", help="Identifier such as cc-by-4.0; else the README's, or unknown.")
     ] = None,

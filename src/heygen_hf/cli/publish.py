@@ -5,24 +5,18 @@ from typing import Annotated
 
 import typer
 
+from heygen_hf.cli.push_options import Branch, CreatePR, LocalOnly, Private, Tag, Update
+
 
 def publish(
     run: Annotated[Path, typer.Argument(help="A run's folder, for example outputs/moving_digits.")],
     repo_id: Annotated[str, typer.Option(metavar="USER/NAME", help="The repository on the Hub.")],
-    local_only: Annotated[
-        bool, typer.Option("--local-only", help="Write and check the repository's folder, and stop before the push.")
-    ] = False,
-    private: Annotated[
-        bool | None, typer.Option("--private/--public", help="Of a repository that is created; the account's default.")
-    ] = None,
-    branch: Annotated[str | None, typer.Option(help="Push to this branch instead of main.")] = None,
-    tag: Annotated[str | None, typer.Option(help="Give the new revision this tag.")] = None,
-    create_pr: Annotated[
-        bool, typer.Option("--create-pr", help="Open a pull request instead of changing main.")
-    ] = False,
-    update: Annotated[
-        bool, typer.Option("--update", help="Change a repository that holds files; those that are no more are removed.")
-    ] = False,
+    local_only: LocalOnly = False,
+    private: Private = None,
+    branch: Branch = None,
+    tag: Tag = None,
+    create_pr: CreatePR = False,
+    update: Update = False,
     licence: Annotated[
         str | None, typer.Option("--license", help="Identifier such as apache-2.0, in place of the card's.")
     ] = None,
